@@ -1,0 +1,1 @@
+"""The verbs of the `headgate` command, one file each."""

@@ -1,0 +1,198 @@
+"""Every setting of Headgate: its name, default, meaning and environment variable, in one place."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AliasChoices, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PositiveInt = Annotated[int, Field(gt=0)]
+
+
+def seed_name(name: str) -> AliasChoices:
+    """A setting that keeps the seed's name and also answers to the `HEADGATE_` one."""
+    return AliasChoices(name, f"HEADGATE_{name}")
+
+
+class Settings(BaseSettings):
+    """Read once at start. Durations end in `_ms` or `_s`, sizes in `_bytes`, counts in `_max`."""
+
+    model_config = SettingsConfigDict(env_prefix="HEADGATE_", frozen=True, populate_by_name=True)
+
+    # Where things are
+    namespace: str = Field("", pattern=r"^([a-z][a-z0-9_]{0,30})?$")
+    """Prefix of topics, groups, instance ids, the PostgreSQL schema and Redis keys, so that a
+    replay can run beside the live system. Empty is the live system."""
+    kafka: str = "127.0.0.1:9092"
+    """Bootstrap servers of Kafka, `host:port` separated by commas."""
+    redis: str = "redis://127.0.0.1:6379/0"
+    """URL of Redis or Valkey."""
+    postgres: str = "postgresql://headgate@127.0.0.1:5432/headgate"
+    """URL of PostgreSQL."""
+    instance_slot: str = "0"
+    """Which slot of its role this process fills; with the role it makes the stable instance id."""
+    static_membership: bool = True
+    """Join consumer groups under the stable instance id, so that a restarted worker is back
+    without stopping the others."""
+    state_dir: Path = Path(".headgate")
+    """Folder for what a process remembers between starts: the embedded servers' data, the last
+    known configuration (mode 0600)."""
+    secret_key: str = ""
+    """32 bytes in base64 that encrypt webhook secrets at rest. `headgate up` draws one."""
+    log_level: str = Field("info", pattern=r"^(debug|info|warning|error)$")
+    """The least severe log line that is written."""
+    log_json: bool = False
+    """Write log lines as JSON, for machines."""
+
+    # Edge
+    http_host: str = "127.0.0.1"
+    """Address that the edge listens on."""
+    http_port: PositiveInt = 8000
+    """Port that the edge listens on."""
+    body_bytes_max: PositiveInt = 65536
+    """Longest request body; longer ones are answered 413 and the connection is closed."""
+    idempotency_window_s: PositiveInt = 7 * 86400
+    """How long the stored answer of an idempotency key is kept. Duplicates are refused for ever."""
+    in_flight_wait_ms: PositiveInt = 2000
+    """How long a second request with a key in flight waits for the first one's answer."""
+    log_wait_ms: PositiveInt = 2000
+    """How long a request waits for the log's ack before it is answered from the outbox."""
+    redis_wait_ms: PositiveInt = 500
+    """How long a request waits for Redis before it goes around it."""
+    read_wait_ms: PositiveInt = 2000
+    """How long a read waits for the settle worker to catch up before it answers 503."""
+    outbox_entries_max: PositiveInt = 100_000
+    """Commands that may wait for the log; beyond it requests are answered 503."""
+    outbox_lease_ms: PositiveInt = 2000
+    """After this long an outbox entry counts as abandoned and any edge takes it over."""
+    handoff_batch_max: PositiveInt = 512
+    """Requests that one pipeline to Redis and one produce request carry at most."""
+    retry_after_s: PositiveInt = 2
+    """The `Retry-After` of a 503."""
+    page_size_max: PositiveInt = 100
+    """Longest page of a list."""
+    metadata_bytes_max: PositiveInt = 8192
+    """Most bytes of JSON that a payment's metadata may have."""
+
+    # Log
+    partitions: PositiveInt = 8
+    """Partitions of every topic. Frozen once the topics exist."""
+    replication_factor: PositiveInt = 1
+    """Replicas of every topic; 3 in production."""
+    min_insync_replicas: PositiveInt = 1
+    """Replicas that must have a record before it counts as written; 2 in production."""
+    produce_timeout_ms: PositiveInt = 15_000
+    """How long one produce request may take before it is tried again."""
+    session_timeout_ms: PositiveInt = 6000
+    """After this long without a heartbeat a worker's partitions go to another one."""
+    commit_interval_ms: PositiveInt = 500
+    """How often workers commit their (advisory) group offsets."""
+
+    # Workers
+    batch_max: PositiveInt = 200
+    """Most commands that one settle statement decides."""
+    batch_linger_ms: int = Field(3, ge=0)
+    """How long a batch waits for company."""
+    buffer_records_max: PositiveInt = 16_384
+    """Records that a worker holds in memory before it stops fetching."""
+    revoke_wait_ms: PositiveInt = 2000
+    """How long a revoked partition waits for the batch in flight."""
+    retry_backoff_ms: PositiveInt = 100
+    """First wait after an infrastructure error; doubles up to `retry_backoff_max_ms`."""
+    retry_backoff_max_ms: PositiveInt = 5000
+    """Longest wait between two tries of the same work."""
+    stall_timeout_s: PositiveInt = 30
+    """A worker that owns nothing, or owns records and makes no progress, for this long ends its
+    process so that the supervisor starts it afresh."""
+    heartbeat_interval_ms: PositiveInt = 1000
+    """How often a worker writes that it is alive."""
+    postgres_connections_max: PositiveInt = 8
+    """Connections to PostgreSQL per process."""
+    postgres_timeout_ms: PositiveInt = 10_000
+    """Longest time that one statement may take."""
+    configuration_refresh_ms: PositiveInt = 1000
+    """How often a process looks for a newer merchant and endpoint configuration."""
+
+    # Acquirer
+    test_mode: bool = Field(default=False, validation_alias=seed_name("TEST_MODE"))
+    """The simulated bank approves everything that no test value makes it refuse."""
+    test_processing_delay_ms: int = Field(
+        default=1000, ge=0, validation_alias=seed_name("TEST_PROCESSING_DELAY")
+    )
+    """How long the simulated bank takes in test mode, in milliseconds."""
+    test_payment_success: bool = Field(
+        default=True, validation_alias=seed_name("TEST_PAYMENT_SUCCESS")
+    )
+    """Whether the simulated bank approves in test mode."""
+    upi_success_rate: float = Field(
+        default=0.90, ge=0, le=1, validation_alias=seed_name("UPI_SUCCESS_RATE")
+    )
+    """Share of UPI payments that the simulated bank approves outside test mode."""
+    card_success_rate: float = Field(
+        default=0.95, ge=0, le=1, validation_alias=seed_name("CARD_SUCCESS_RATE")
+    )
+    """Share of all other payments that the simulated bank approves outside test mode."""
+    processing_delay_min_ms: int = Field(
+        default=5000, ge=0, validation_alias=seed_name("PROCESSING_DELAY_MIN")
+    )
+    """Shortest time that the simulated bank takes outside test mode, in milliseconds."""
+    processing_delay_max_ms: int = Field(
+        default=10_000, ge=0, validation_alias=seed_name("PROCESSING_DELAY_MAX")
+    )
+    """Longest time that the simulated bank takes outside test mode, in milliseconds."""
+    simulator_seed: str = "headgate"
+    """Seed of the simulated bank: the same payment and seed give the same outcome, always."""
+    acquirer_timeout_ms: PositiveInt = 10_000
+    """How long a call to an acquirer may take before the payment is in doubt."""
+    acquirer_calls_max: PositiveInt = 256
+    """Calls to acquirers in flight per process."""
+
+    # Webhooks
+    webhook_timeout_ms: PositiveInt = 5000
+    """One deadline for connecting, sending and reading the answer of a webhook attempt."""
+    webhook_answer_bytes_max: PositiveInt = 16_384
+    """Bytes of a receiver's answer that are read and kept."""
+    webhook_in_flight_max: PositiveInt = 512
+    """Webhook attempts in flight per process."""
+    webhook_endpoint_in_flight_max: PositiveInt = 32
+    """Webhook attempts in flight to one endpoint."""
+    webhook_retry_intervals_test: bool = Field(
+        default=False, validation_alias=seed_name("WEBHOOK_RETRY_INTERVALS_TEST")
+    )
+    """Retry webhooks after 5, 10, 15 and 20 seconds instead of 1, 5, 30 and 120 minutes."""
+    webhook_allow_loopback: bool = False
+    """Let webhooks go to this machine. For local development and tests only."""
+    delay_window_max: PositiveInt = 500
+    """Records per partition of a delay topic that the pump holds in memory."""
+
+    @property
+    def schema_name(self) -> str:
+        """The PostgreSQL schema of this namespace."""
+        return f"headgate_{self.namespace}" if self.namespace else "headgate"
+
+    @property
+    def prefix(self) -> str:
+        """What topic names, groups and instance ids of this namespace begin with."""
+        return f"{self.namespace}." if self.namespace else ""
+
+    @property
+    def redis_prefix(self) -> str:
+        """What every Redis key of this namespace begins with; one hash slot on a cluster."""
+        return f"{{headgate{'-' + self.namespace if self.namespace else ''}}}:"
+
+    def group(self, role: str) -> str:
+        """The consumer group of a role: `settle`, `acquire`, `notify` or `delay`."""
+        return f"{self.prefix}headgate-{role}"
+
+    def instance_id(self, role: str) -> str:
+        """The stable id of this process: namespace, role and slot (08 R7)."""
+        return f"{self.namespace or 'headgate'}/{role}/{self.instance_slot}"
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process, read from the environment at the first call."""
+    return Settings()
