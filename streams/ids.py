@@ -1,0 +1,65 @@
+"""Derived ids: the same question has the same id, for ever, even if every cache is lost (08 R8)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import uuid
+
+from aiokafka.partitioner import murmur2
+
+from headgate.streams.clock import now_ms
+
+_LONG = 26
+"""130 bits, for ids that are ours alone."""
+
+
+def _derive(prefix: str, length: int, *parts: str) -> str:
+    """`prefix` and the first `length` base32 letters of a hash in which no two lists of parts
+    meet: every part is preceded by its length."""
+    digest = hashlib.sha256(prefix.encode())
+    for part in parts:
+        raw = part.encode()
+        digest.update(len(raw).to_bytes(4, "big") + raw)
+    return prefix + base64.b32encode(digest.digest()).decode().lower()[:length]
+
+
+def payment_id(merchant_id: str, mode: str, key: str) -> str:
+    """One merchant, mode and idempotency key have one payment. `pay_` + 15, the seed's form."""
+    return _derive("pay_", 15, merchant_id, mode, key)
+
+
+def command_id(payment: str, operation: str, key: str) -> str:
+    """One operation on one payment under one key is one command."""
+    return _derive("cmd_", _LONG, payment, operation, key)
+
+
+def event_id(payment: str, sequence: int) -> str:
+    """A fact is known by its payment and its place in it."""
+    return _derive("evt_", _LONG, payment, str(sequence))
+
+
+def attempt_id(command: str, number: int) -> str:
+    """The idempotency key of one attempt at the acquirer."""
+    return _derive("att_", _LONG, command, str(number))
+
+
+def delivery_id(event: str, endpoint: str) -> str:
+    """One event goes to one endpoint in one delivery (08 R27)."""
+    return _derive("dlv_", _LONG, event, endpoint)
+
+
+def draw_key() -> str:
+    """A time-ordered random key for a request that brought none."""
+    return f"{now_ms():012x}{os.urandom(10).hex()}"
+
+
+def draw_id(prefix: str) -> str:
+    """A random id for what is configured, not derived: merchants, endpoints, requests."""
+    return prefix + base64.b32encode(uuid.uuid4().bytes).decode().lower()[:_LONG]
+
+
+def partition_of(key: str, partitions: int) -> int:
+    """Kafka's own partitioner (murmur2), so that every client agrees where a key lives."""
+    return (int(murmur2(key.encode())) & 0x7FFFFFFF) % partitions
