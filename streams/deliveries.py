@@ -1,0 +1,74 @@
+"""What notify says to itself on the log: attempts that are due, and attempts that were made."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from headgate.streams.commands import Mode
+
+Kind = Literal["success", "rejected", "failed", "blocked"]
+AttemptNumber = Annotated[int, Field(ge=1, le=10_000)]
+
+
+class DeliveryWanted(BaseModel):
+    """One attempt that is wanted (`webhooks.ready`, `delay.*`). It carries all that firing needs:
+    a retry never looks anything up (lesson of outpost #1000)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    v: Literal[1] = 1
+    delivery_id: str
+    event_id: str
+    endpoint_id: str
+    merchant_id: str
+    payment_id: str
+    mode: Mode
+    type: str
+    """The event's type, such as `payment.success`."""
+    attempt: AttemptNumber = 1
+    """Place in the schedule: the n-th scheduled attempt."""
+    token: str
+    """Unique per wanted attempt: derived for the schedule, with a nonce for retry-now (08 R28)."""
+    manual: bool = False
+    """Asked for by a person; its failure does not end or fork the schedule."""
+    body: str
+    """The fact's bytes, unchanged, as UTF-8 text."""
+    created_at_ms: int
+    """When the first attempt was wanted."""
+
+
+class AttemptMade(BaseModel):
+    """The outcome of one attempt (`webhooks.attempts`)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    v: Literal[1] = 1
+    delivery_id: str
+    event_id: str
+    endpoint_id: str
+    merchant_id: str
+    payment_id: str
+    mode: Mode
+    type: str
+    attempt: AttemptNumber
+    token: str
+    manual: bool = False
+    kind: Kind
+    status_code: int | None
+    """The receiver's HTTP status; None when there was no answer."""
+    error: str | None
+    """Why there was no answer, for people."""
+    answer: str
+    """The first bytes of the answer."""
+    started_at_ms: int
+    duration_ms: int
+    next_attempt: AttemptNumber | None
+    """The scheduled attempt that follows, None when the delivery is over."""
+    next_at_ms: int | None
+    """Not before this time."""
+
+
+DELIVERY_WANTED: TypeAdapter[DeliveryWanted] = TypeAdapter(DeliveryWanted)
+ATTEMPT_MADE: TypeAdapter[AttemptMade] = TypeAdapter(AttemptMade)
