@@ -1,0 +1,136 @@
+"""Merchants, keys and endpoints as every process holds them: a copy, refreshed within a second."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from pathlib import Path
+
+import structlog
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from headgate.streams.commands import Mode
+from headgate.streams.errors import StoreUnavailable
+from headgate.streams.settings import Settings
+from headgate.tables.postgres import Postgres
+
+log = structlog.get_logger(__name__)
+
+
+class Merchant(BaseModel):
+    """A merchant."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    name: str
+    require_keys: bool
+
+
+class ApiKey(BaseModel):
+    """The hashed half of a key pair. `id` is the public half that may stand in a browser."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    merchant_id: str
+    mode: Mode
+    secret_hash: bytes
+    """SHA-256 of the secret."""
+    revoked: bool
+
+
+class Endpoint(BaseModel):
+    """Where a merchant wants webhooks; the secret is sealed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    merchant_id: str
+    mode: Mode
+    is_default: bool
+    url: str
+    sealed_secret: str
+    event_types: tuple[str, ...]
+    enabled: bool
+
+
+class Configuration(BaseModel):
+    """One consistent reading of the configuration."""
+
+    model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
+
+    version: int = 0
+    redis_token: str | None = None
+    """Names the Redis data that has been there since the first payment (08 R13)."""
+    merchants: dict[str, Merchant] = Field(default_factory=dict)
+    keys: dict[str, ApiKey] = Field(default_factory=dict)
+    endpoints: dict[str, Endpoint] = Field(default_factory=dict)
+
+    def endpoints_of(self, merchant_id: str, mode: str) -> list[Endpoint]:
+        """The merchant's endpoints of one mode."""
+        return [
+            endpoint
+            for endpoint in self.endpoints.values()
+            if endpoint.merchant_id == merchant_id and endpoint.mode == mode
+        ]
+
+
+async def read(postgres: Postgres) -> Configuration:
+    """The configuration as PostgreSQL has it. Raises StoreUnavailable."""
+    row = await postgres.fetch_row("configuration")
+    if row is None:
+        raise StoreUnavailable("the configuration row is missing: run `headgate migrate`")
+    merchants = [Merchant(**dict(r)) for r in await postgres.fetch("merchants")]
+    keys = [ApiKey(**dict(r)) for r in await postgres.fetch("api_keys")]
+    endpoints = [Endpoint(**dict(r)) for r in await postgres.fetch("webhook_endpoints")]
+    return Configuration(
+        version=row["version"],
+        redis_token=row["redis_token"],
+        merchants={merchant.id: merchant for merchant in merchants},
+        keys={key.id: key for key in keys},
+        endpoints={endpoint.id: endpoint for endpoint in endpoints},
+    )
+
+
+class ConfigurationCopy:
+    """The last known configuration; kept in a file so that a process can start without PostgreSQL
+    (08 R18). The file holds hashes and sealed secrets only and is readable by its owner alone."""
+
+    def __init__(self, settings: Settings, postgres: Postgres) -> None:
+        self._postgres = postgres
+        self._interval_s = settings.configuration_refresh_ms / 1000
+        self._file = Path(settings.state_dir) / f"configuration-{settings.schema_name}.json"
+        self.now = self._remembered()
+
+    def _remembered(self) -> Configuration:
+        try:
+            return Configuration.model_validate_json(self._file.read_bytes())
+        except (OSError, ValidationError):
+            return Configuration()
+
+    async def refresh(self) -> Configuration:
+        """Read PostgreSQL if its version is another than ours. Raises StoreUnavailable."""
+        row = await self._postgres.fetch_row("configuration")
+        if row is None or row["version"] != self.now.version:
+            self.now = await read(self._postgres)
+            self._remember()
+        return self.now
+
+    async def run(self) -> None:
+        """Refresh for ever; PostgreSQL away leaves the last known copy standing."""
+        while True:
+            with contextlib.suppress(StoreUnavailable):
+                await self.refresh()
+            await asyncio.sleep(self._interval_s)
+
+    def _remember(self) -> None:
+        beside = self._file.with_suffix(f".{os.getpid()}")
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            beside.touch(mode=0o600)
+            beside.write_text(self.now.model_dump_json())
+            beside.replace(self._file)
+        except OSError as error:
+            log.warning("configuration not remembered", file=str(self._file), error=str(error))

@@ -1,0 +1,101 @@
+"""PostgreSQL, typed: a lazy pool, named statements, and errors that say whether to try again."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import cache
+from importlib.resources import files
+
+import asyncpg
+
+from headgate.streams.errors import HeadgateError, StoreUnavailable
+from headgate.streams.settings import Settings
+
+Row = asyncpg.Record
+
+_REFUSED_CLASSES = ("22", "23")
+"""SQLSTATE classes of a row that PostgreSQL will never take: data exception, integrity (08 R6)."""
+
+
+class RowRefused(HeadgateError):
+    """PostgreSQL refuses a value; trying again cannot help. The message never holds the value."""
+
+
+@cache
+def statements() -> dict[str, str]:
+    """Every statement of `queries/*.sql` by its name."""
+    folder = files("headgate.tables").joinpath("queries")
+    text = "\n".join(entry.read_text() for entry in folder.iterdir())
+    parts = re.split(r"^-- name: (\w+)$", text, flags=re.MULTILINE)[1:]
+    return {name: sql.strip() for name, sql in zip(parts[::2], parts[1::2], strict=True)}
+
+
+def _translated(error: BaseException) -> HeadgateError:
+    """The HeadgateError that stands for what asyncpg raised."""
+    state = getattr(error, "sqlstate", None) or ""
+    if state[:2] in _REFUSED_CLASSES:
+        return RowRefused(f"PostgreSQL refuses a row: {type(error).__name__} ({state})")
+    if isinstance(error, asyncpg.UndefinedTableError | asyncpg.InvalidSchemaNameError):
+        return StoreUnavailable("the schema is missing: run `headgate migrate`")
+    return StoreUnavailable(f"PostgreSQL is away: {type(error).__name__}: {error}")
+
+
+class Postgres:
+    """A pool that connects when it is first needed, so that nobody dies of a database away."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._pool: asyncpg.Pool[Row] | None = None
+        self._opening = asyncio.Lock()
+        self._timeout_s = settings.postgres_timeout_ms / 1000
+
+    async def _opened(self) -> asyncpg.Pool[Row]:
+        async with self._opening:
+            if self._pool is None:
+                self._pool = await asyncpg.create_pool(
+                    self._settings.postgres,
+                    min_size=0,
+                    max_size=self._settings.postgres_connections_max,
+                    timeout=self._timeout_s,
+                    command_timeout=self._timeout_s,
+                    server_settings={"search_path": self._settings.schema_name},
+                )
+            return self._pool
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy[Row]]:
+        """A connection of the pool.
+
+        Raises StoreUnavailable when PostgreSQL is away or slow, RowRefused when it refuses a
+        value for good. A statement that was cut off may or may not have been applied.
+        """
+        try:
+            pool = await self._opened()
+            async with pool.acquire(timeout=self._timeout_s) as connection:
+                yield connection
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise _translated(error) from error
+
+    async def fetch(self, name: str, *arguments: object) -> Sequence[Row]:
+        """The rows of the named statement."""
+        async with self.connection() as connection:
+            rows: Sequence[Row] = await connection.fetch(statements()[name], *arguments)
+            return rows
+
+    async def fetch_row(self, name: str, *arguments: object) -> Row | None:
+        """The first row of the named statement."""
+        rows = await self.fetch(name, *arguments)
+        return rows[0] if rows else None
+
+    async def close(self) -> None:
+        """Give the connections back; waits at most the statement timeout."""
+        if self._pool is None:
+            return
+        pool, self._pool = self._pool, None
+        try:
+            await asyncio.wait_for(pool.close(), self._timeout_s)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            pool.terminate()

@@ -1,0 +1,37 @@
+-- name: configuration
+select version, redis_token, born_at from configuration
+
+-- name: bump_configuration
+update configuration set version = version + 1 returning version
+
+-- name: adopt_redis
+update configuration set redis_token = $1, version = version + 1 where redis_token is null
+
+-- name: merchants
+select id, name, require_keys from merchants
+
+-- name: merchant_by_email
+select id, name from merchants where email = $1
+
+-- name: api_keys
+select id, merchant_id, mode, secret_hash, revoked_at is not null as revoked from api_keys
+
+-- name: webhook_endpoints
+select id, merchant_id, mode, is_default, url, sealed_secret, event_types, enabled
+from webhook_endpoints
+
+-- name: create_merchant
+insert into merchants(id, name, email) values($1, $2, $3)
+
+-- name: create_api_key
+insert into api_keys(id, merchant_id, mode, secret_hash) values($1, $2, $3, $4)
+
+-- name: audit
+insert into audit(actor, action, subject, change) values($1, $2, $3, $4::jsonb)
+
+-- name: set_default_endpoint
+insert into webhook_endpoints as e(id, merchant_id, mode, is_default, url, sealed_secret, event_types)
+values($1, $2, $3, true, $4, $5, $6)
+on conflict (merchant_id, mode) where is_default
+do update set url = excluded.url, sealed_secret = excluded.sealed_secret, enabled = true, updated_at = now()
+returning id
