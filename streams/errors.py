@@ -12,6 +12,7 @@ HeadgateError
 ├── Superseded             a newer process runs under this instance id (exit 76)
 ├── PartitionRefused       a partition that must not be settled before an operator has acted
 ├── TopicsDiffer           the topics of the cluster are not the ones declared here
+├── SignatureInvalid       a webhook that nobody who knows the secret has signed just now
 ├── WebhookUrlForbidden    a URL that webhooks must not be sent to
 └── SecretUnreadable       a sealed secret that this key does not open
 """
@@ -65,6 +66,10 @@ class PartitionRefused(HeadgateError):
 
 class TopicsDiffer(HeadgateError):
     """The topics of the cluster are not the ones declared here."""
+
+
+class SignatureInvalid(HeadgateError):
+    """A webhook whose signature, timestamp or headers do not hold, with the reason."""
 
 
 class WebhookUrlForbidden(HeadgateError):
