@@ -32,7 +32,7 @@ State = Literal[
     "expired",
 ]
 
-API_VERSION = "v1"
+API_VERSION: Literal["v1"] = "v1"
 
 
 class PaymentSnapshot(BaseModel):

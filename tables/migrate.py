@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import asyncpg
 from importlib.resources import files
+
+import asyncpg
 
 from headgate.streams.errors import StoreUnavailable
 from headgate.streams.settings import Settings

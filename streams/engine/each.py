@@ -1,0 +1,161 @@
+"""One record at a time, many at once: work that waits for others must not hold up its row."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import heapq
+from collections.abc import AsyncIterable, Awaitable, Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from headgate.streams.engine.batch import EXIT_BUG, IDLE_S
+from headgate.streams.engine.claims import Ownership, leave
+from headgate.streams.engine.intake import Delivered, Event, Intake
+from headgate.streams.errors import ClaimLost, Unavailable
+from headgate.streams.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+SAVE_INTERVAL_S = 0.5
+"""How often the contiguous prefix of what is done goes to the claim store."""
+
+EachHandler = Callable[[Delivered, bool], Awaitable[None]]
+"""Called with a record and whether an earlier owner may have worked on it."""
+
+
+@dataclass(slots=True)
+class Prefix:
+    """How far a partition is done without a gap, when its records finish out of order."""
+
+    next_offset: int
+    finished: list[int] = field(default_factory=list)
+
+    def finish(self, offset: int) -> None:
+        """Note that `offset` is done."""
+        heapq.heappush(self.finished, offset)
+        while self.finished and self.finished[0] <= self.next_offset:
+            self.next_offset = max(self.next_offset, heapq.heappop(self.finished) + 1)
+
+
+class EachLoop:
+    """Feeds a handler with records, many at once and out of order.
+
+    A record is acknowledged when its handler returns; Unavailable calls it again after a pause.
+    The stored position is the contiguous prefix, so after a crash some records come again: the
+    handler must know what it has done.
+    """
+
+    def __init__(
+        self,
+        intake: Intake,
+        ownership: Ownership,
+        handler: EachHandler,
+        settings: Settings,
+        in_flight_max: int,
+    ) -> None:
+        self._intake = intake
+        self._ownership = ownership
+        self._handler = handler
+        self._settings = settings
+        self._in_flight_max = in_flight_max
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._prefixes: dict[int, Prefix] = {}
+        self._room = asyncio.Event()
+        self._halted = False
+        self.done = 0
+        self.waiting_for: str | None = None
+        ownership.loops.append(self)
+
+    async def feed(self, events: AsyncIterable[Event]) -> None:
+        """Take in the stream; the body of the Faust agent."""
+        await self._intake.feed(events)
+
+    async def run(self) -> None:
+        """Work for ever. Whatever is not foreseen ends the process: the records come again."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._start_all())
+                group.create_task(self._save_all())
+        except* ClaimLost:
+            await self._ownership.lost()
+        except* Exception:  # the last boundary: a dead loop in a live process would be silent
+            log.critical("the loop failed", topic=self._intake.topic, exc_info=True)
+            leave(EXIT_BUG)
+
+    async def _start_all(self) -> None:
+        while True:
+            await self._ownership.ready.wait()
+            while len(self._tasks) >= self._in_flight_max:
+                self._room.clear()
+                await self._room.wait()
+            if not await self._intake.wait(IDLE_S):
+                await self._intake.reread_lost()
+                continue
+            for record in self._intake.take(self._in_flight_max - len(self._tasks)):
+                self._start(record)
+            await self._intake.close_holes()
+
+    def _start(self, record: Delivered) -> None:
+        claim = self._ownership.of(record.topic)[record.partition]
+        prefix = self._prefixes.get(record.partition)
+        if prefix is None:
+            prefix = self._prefixes[record.partition] = Prefix(record.offset)
+        task = asyncio.create_task(self._work(record, record.offset < claim.log_end, prefix))
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._room.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.critical("a record failed", topic=self._intake.topic, exc_info=error)
+            leave(EXIT_BUG)
+
+    async def _work(self, record: Delivered, redelivered: bool, prefix: Prefix) -> None:
+        pause_s = self._settings.retry_backoff_ms / 1000
+        while True:
+            try:
+                await self._handler(record, redelivered)
+                break
+            except Unavailable as error:
+                self.waiting_for = str(error)
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, self._settings.retry_backoff_max_ms / 1000)
+        self.waiting_for = None
+        prefix.finish(record.offset)
+        record.event.ack()
+        self.done += 1
+
+    async def _save_all(self) -> None:
+        while True:
+            await asyncio.sleep(SAVE_INTERVAL_S)
+            with contextlib.suppress(Unavailable):
+                await self._save()
+
+    async def _save(self) -> None:
+        """Store the prefixes that moved. Raises ClaimLost when another process took over."""
+        moved = {}
+        for partition, claim in self._ownership.of(self._intake.topic).items():
+            prefix = self._prefixes.get(partition)
+            if prefix is not None and prefix.next_offset > claim.saved_offset:
+                claim.next_offset = claim.published_offset = prefix.next_offset
+                moved[partition] = claim
+        if not moved:
+            return
+        if not await self._ownership.store.advance(self._intake.topic, moved):
+            raise ClaimLost(f"{self._intake.topic} was taken over")
+        for claim in moved.values():
+            claim.saved_offset = claim.next_offset
+
+    async def halt(self, within_s: float) -> None:
+        """Let what is in flight finish, at most `within_s`, then cancel it unacknowledged."""
+        self._intake.clear()
+        tasks = set(self._tasks)
+        if tasks:
+            await asyncio.wait(tasks, timeout=within_s)
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=within_s)
+        self._prefixes.clear()

@@ -1,0 +1,187 @@
+"""Records on their way from Faust into a loop: claimed, of this assignment, without holes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncIterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from headgate.streams.bus import Record
+from headgate.streams.engine.claims import Ownership
+
+log = structlog.get_logger(__name__)
+
+
+class Message(Protocol):
+    """What Faust hands us of a record."""
+
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    timestamp: float
+    generation_id: int | None
+
+
+class Event(Protocol):
+    """A record in Faust's hands; `ack` lets its offset be committed."""
+
+    @property
+    def message(self) -> Message: ...
+    def ack(self) -> bool: ...
+
+
+@dataclass(slots=True)
+class Delivered:
+    """One record of a claimed partition."""
+
+    topic: str
+    """The topic's name without the namespace."""
+    partition: int
+    offset: int
+    key: bytes
+    value: bytes | None
+    headers: Mapping[str, bytes]
+    timestamp_ms: int
+    event: Event
+
+    def as_record(self, full_topic: str) -> Record:
+        """The record as it came, for its dead letter."""
+        return Record(
+            topic=full_topic,
+            partition=self.partition,
+            key=self.key,
+            value=self.value,
+            headers=tuple(self.headers.items()),
+            timestamp_ms=self.timestamp_ms,
+        )
+
+
+class Source(Protocol):
+    """What a loop needs of the consumer behind it."""
+
+    @property
+    def generation(self) -> int:
+        """The assignment in force; records of an earlier one are read again by their owner."""
+
+    async def rewind(self, partition: int, offset: int) -> None:
+        """Read the partition again from `offset`."""
+
+    def log_end(self, partition: int) -> int | None:
+        """The end of the partition as last heard of, None when nothing was heard."""
+
+
+class Intake:
+    """The queue between Faust's stream and a loop. It hands out each partition's records without
+    holes, from where PostgreSQL stands: what a rebalance lost on the way is read again (08 R4)."""
+
+    def __init__(self, topic: str, source: Source, ownership: Ownership, waiting_max: int) -> None:
+        self.topic = topic
+        self._source = source
+        self._ownership = ownership
+        self._waiting: deque[Event] = deque()
+        self._arrived = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._waiting_max = waiting_max
+        self._holes: dict[int, int] = {}
+        self._rewound: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    async def feed(self, events: AsyncIterable[Event]) -> None:
+        """Queue what the stream yields; holds the stream back when the queue is full."""
+        async for event in events:
+            await self._room.wait()
+            self._waiting.append(event)
+            self._arrived.set()
+            if len(self._waiting) >= self._waiting_max:
+                self._room.clear()
+
+    def clear(self) -> None:
+        """Forget what waits; its next owner reads it again."""
+        self._waiting.clear()
+        self._holes.clear()
+        self._rewound.clear()
+        self._room.set()
+
+    async def wait(self, within_s: float) -> bool:
+        """Whether records wait, now or within the limit."""
+        if not self._waiting:
+            self._arrived.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._arrived.wait(), within_s)
+        return bool(self._waiting)
+
+    def take(self, records_max: int) -> list[Delivered]:
+        """At most `records_max` records, contiguous per partition from the claims' positions.
+        Never waits: between taking and working the claims must not change."""
+        claims = self._ownership.of(self.topic)
+        generation = self._source.generation
+        taken: list[Delivered] = []
+        while self._waiting and len(taken) < records_max:
+            event = self._waiting.popleft()
+            message = event.message
+            claim = claims.get(message.partition)
+            if claim is None or message.generation_id != generation:
+                continue
+            if message.offset < claim.position:
+                # Decided and published earlier: nothing to do but to let it be committed.
+                event.ack()
+            elif message.offset > claim.position:
+                self._holes[message.partition] = message.offset
+            else:
+                claim.position += 1
+                self._rewound.pop(message.partition, None)
+                taken.append(self._delivered(message, event))
+        if len(self._waiting) < self._waiting_max // 2:
+            self._room.set()
+        return taken
+
+    async def close_holes(self) -> None:
+        """Read again where a record was missing; the copies behind the hole are dropped as they
+        come. Each hole is sought once, until `reread_lost` finds that it did not help."""
+        holes, self._holes = self._holes, {}
+        for partition, seen in holes.items():
+            claim = self._ownership.of(self.topic).get(partition)
+            if claim is None or self._rewound.get(partition) == claim.position:
+                continue
+            self._rewound[partition] = claim.position
+            log.warning(
+                "reading again",
+                topic=self.topic,
+                partition=partition,
+                expected=claim.position,
+                seen=seen,
+            )
+            await self._source.rewind(partition, claim.position)
+
+    async def reread_lost(self) -> None:
+        """Called when nothing arrives: go back to the claims' positions where the log goes on
+        behind them. Records were lost between fetch and delivery and no later one shows it."""
+        self._rewound.clear()
+        for partition, claim in self._ownership.of(self.topic).items():
+            end = self._source.log_end(partition)
+            if end is not None and end > claim.position:
+                self._holes[partition] = end
+        await self.close_holes()
+
+    def _delivered(self, message: Message, event: Event) -> Delivered:
+        headers = getattr(message, "headers", None) or {}
+        pairs = headers.items() if isinstance(headers, Mapping) else headers
+        return Delivered(
+            topic=self.topic,
+            partition=message.partition,
+            offset=message.offset,
+            key=message.key or b"",
+            value=message.value,
+            headers=dict(pairs),
+            timestamp_ms=round(message.timestamp * 1000),
+            event=event,
+        )
