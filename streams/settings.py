@@ -165,6 +165,18 @@ class Settings(BaseSettings):
     """Retry webhooks after 5, 10, 15 and 20 seconds instead of 1, 5, 30 and 120 minutes."""
     webhook_allow_loopback: bool = False
     """Let webhooks go to this machine. For local development and tests only."""
+    webhook_header_bytes_max: PositiveInt = 16_384
+    """Longest header block of a receiver's answer; a longer one fails the attempt."""
+    webhook_idle_s: PositiveInt = 30
+    """How long a connection to a receiver is kept open for the next webhook."""
+    webhook_idle_max: PositiveInt = 1024
+    """Idle connections to receivers per process; beyond it the longest idle one is closed."""
+    webhook_dns_cache_s: PositiveInt = 60
+    """How long the addresses of a receiver are remembered before they are looked up again."""
+    webhook_dns_failure_cache_s: PositiveInt = 5
+    """How long a name without addresses is remembered, so that it costs no further lookups."""
+    webhook_dns_lookups_max: PositiveInt = 32
+    """Lookups of names in flight per process; a slow name server holds up one of them each."""
     delay_window_max: PositiveInt = 500
     """Records per partition of a delay topic that the pump holds in memory."""
 
