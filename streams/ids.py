@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import os
 import uuid
@@ -15,6 +14,18 @@ _LONG = 26
 """130 bits, for ids that are ours alone."""
 
 
+_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = [first + second for first in _LETTERS for second in _LETTERS]
+_SHIFTS = range(150, -10, -10)
+
+
+def _base32(raw: bytes) -> str:
+    """RFC 4648 base32, lower case, of the first 20 bytes. The standard library's takes three
+    times as long, and every fact has an id."""
+    number = int.from_bytes(raw[:20], "big")
+    return "".join([_PAIRS[(number >> shift) & 1023] for shift in _SHIFTS])
+
+
 def _derive(prefix: str, length: int, *parts: str) -> str:
     """`prefix` and the first `length` base32 letters of a hash in which no two lists of parts
     meet: every part is preceded by its length."""
@@ -22,7 +33,7 @@ def _derive(prefix: str, length: int, *parts: str) -> str:
     for part in parts:
         raw = part.encode()
         digest.update(len(raw).to_bytes(4, "big") + raw)
-    return prefix + base64.b32encode(digest.digest()).decode().lower()[:length]
+    return prefix + _base32(digest.digest())[:length]
 
 
 def payment_id(merchant_id: str, mode: str, key: str) -> str:
@@ -57,7 +68,7 @@ def draw_key() -> str:
 
 def draw_id(prefix: str) -> str:
     """A random id for what is configured, not derived: merchants, endpoints, requests."""
-    return prefix + base64.b32encode(uuid.uuid4().bytes).decode().lower()[:_LONG]
+    return prefix + _base32(uuid.uuid4().bytes + bytes(4))[:_LONG]
 
 
 def partition_of(key: str, partitions: int) -> int:
