@@ -1,1 +1,1 @@
-"""The servers that `headgate up` starts on one machine, and the supervisor that keeps them alive."""
+"""The servers that `headgate up` brings along, and the supervisor that keeps all alive."""

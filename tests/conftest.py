@@ -1,0 +1,126 @@
+"""The embedded Kafka, PostgreSQL and Redis, started once for all tests that ask for `stack`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+
+from headgate.embedded.stack import Stack, shared
+from headgate.streams.settings import Settings
+
+FOLDER = pytest.StashKey[Path]()
+PARENT = pytest.StashKey[int]()
+SEED_NAMES = ("TEST_", "WEBHOOK_RETRY_", "UPI_SUCCESS_", "CARD_SUCCESS_", "PROCESSING_DELAY_")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One state folder per session; with xdist all workers get the controller's."""
+    for name in [n for n in os.environ if n.startswith(("HEADGATE_", *SEED_NAMES))]:
+        del os.environ[name]  # A developer's shell must not decide what the tests see.
+    given = getattr(config, "workerinput", {})
+    if "stack_folder" in given:
+        config.stash[FOLDER] = Path(given["stack_folder"])
+        config.stash[PARENT] = int(given["stack_parent"])
+    else:
+        config.stash[FOLDER] = _walkable_folder()
+        config.stash[PARENT] = os.getpid()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: object) -> None:
+    """Tell an xdist worker where the session's stack is."""
+    config, given = node.config, node.workerinput  # type: ignore[attr-defined]
+    given["stack_folder"] = str(config.stash[FOLDER])
+    given["stack_parent"] = config.stash[PARENT]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the stack, also after Ctrl-C, and delete its folder."""
+    if not hasattr(config, "workerinput") and FOLDER in config.stash:
+        Stack(config.stash[FOLDER]).stop()
+
+
+def _walkable_folder() -> Path:
+    """A temporary folder that PostgreSQL may walk to when it runs as `nobody`."""
+    folder = Path(tempfile.mkdtemp(prefix="headgate-tests-"))
+    folder.chmod(0o711)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def stack(pytestconfig: pytest.Config) -> Stack:
+    """The servers of this test session. A test that breaks one repairs it before it ends.
+
+    With xdist it is shared by all workers: a test that breaks a server uses `own_stack` there.
+    """
+    return shared(pytestconfig.stash[FOLDER], pytestconfig.stash[PARENT])
+
+
+@pytest.fixture
+def own_stack() -> Iterator[Stack]:
+    """Servers that only this test uses and may break at will; they take 3 s to start."""
+    own = Stack(_walkable_folder())
+    try:
+        own.up(os.getpid())
+        yield own
+    finally:
+        own.stop()
+
+
+@pytest.fixture
+def namespace(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A fresh namespace: its topics, schema and keys are nobody else's, and go with the test."""
+    name = f"t{secrets.token_hex(5)}"
+    yield name
+    for fixture in {"stack", "own_stack"} & set(request.fixturenames):
+        used = request.getfixturevalue(fixture)
+        if used.is_up():
+            asyncio.run(_forget(used, name))
+
+
+@pytest.fixture
+def live_settings(stack: Stack, namespace: str) -> Settings:
+    """Settings of a fresh namespace on the session's servers. Four partitions, to start fast."""
+    return settings_of(stack, namespace)
+
+
+def settings_of(stack: Stack, namespace: str) -> Settings:
+    """The settings that a process with `stack.environment(namespace)` would read."""
+    return Settings(
+        kafka=stack.kafka,
+        redis=stack.redis,
+        postgres=stack.postgres,
+        state_dir=stack.state_dir,
+        secret_key=stack.addresses.secret_key,
+        namespace=namespace,
+        webhook_allow_loopback=True,
+        test_mode=True,
+        test_processing_delay_ms=0,
+        partitions=4,
+    )
+
+
+async def _forget(stack: Stack, namespace: str) -> None:
+    """Delete a namespace's topics and schema, so that hundreds of tests do not pile up."""
+    settings = settings_of(stack, namespace)
+    admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka)
+    await admin.start()
+    try:
+        topics = [name for name in await admin.list_topics() if name.startswith(settings.prefix)]
+        if topics:
+            await admin.delete_topics(topics)
+    finally:
+        await admin.close()
+    connection = await asyncpg.connect(stack.postgres, timeout=10)
+    try:
+        await connection.execute(f'DROP SCHEMA IF EXISTS "{settings.schema_name}" CASCADE')
+    finally:
+        await connection.close()
