@@ -1,0 +1,102 @@
+"""Who asks: API keys, hashed, compared in constant time, read through to PostgreSQL (08 R18)."""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections.abc import Mapping, Sequence
+
+from headgate.http.problems import ApiKeyInvalid, ApiKeyMissing, ApiKeyRevoked, StoreAway
+from headgate.streams.coalesce import Coalescer
+from headgate.streams.errors import StoreUnavailable
+from headgate.streams.settings import Settings
+from headgate.tables.configuration import ApiKey, Configuration, ConfigurationCopy
+from headgate.tables.merchants import hash_secret
+
+UNKNOWN_MAX = 10_000
+"""Credentials remembered as unknown; a flood of others costs a refresh that all of it shares."""
+_NOBODY = bytes(32)
+
+
+class Authenticator:
+    """Finds the API key of a request. Both styles are hashed alike, so both take equal time."""
+
+    def __init__(self, settings: Settings, configuration: ConfigurationCopy) -> None:
+        self._copy = configuration
+        self._refreshed_for_s = settings.configuration_refresh_ms / 1000
+        self._retry_after_s = settings.retry_after_s
+        self._read = configuration.now
+        self._by_hash: dict[bytes, ApiKey] = {}
+        self._unknown: dict[bytes, float] = {}
+        self._refreshes: Coalescer[None, None] = Coalescer(self._refresh, batch_max=UNKNOWN_MAX)
+        self._index(configuration.now)
+
+    async def key_of(self, headers: Mapping[str, str]) -> ApiKey:
+        """The API key behind the request's headers.
+
+        Raises ApiKeyMissing, ApiKeyInvalid or ApiKeyRevoked; StoreAway when the key is not known
+        here and PostgreSQL, which may know it, is away.
+        """
+        key_id, secret = _credentials(headers)
+        offered = hash_secret(secret)
+        found = self._look_up(key_id, offered)
+        if found is None and not self._known_as_unknown(key_id, offered):
+            await self._read_through()
+            found = self._look_up(key_id, offered)
+            if found is None:
+                self._unknown[offered] = time.monotonic() + self._refreshed_for_s
+        if found is None:
+            raise ApiKeyInvalid("The API key or its secret is wrong.")
+        if found.revoked:
+            raise ApiKeyRevoked("This API key was revoked; use another one.")
+        return found
+
+    def _look_up(self, key_id: str | None, offered: bytes) -> ApiKey | None:
+        if self._copy.now is not self._read:
+            self._index(self._copy.now)
+        key = self._by_hash.get(offered) if key_id is None else self._read.keys.get(key_id)
+        # An unknown key is compared as well, so that time does not tell it from a wrong secret.
+        same = hmac.compare_digest(key.secret_hash if key else _NOBODY, offered)
+        return key if same else None
+
+    def _index(self, configuration: Configuration) -> None:
+        self._read = configuration
+        self._by_hash = {key.secret_hash: key for key in configuration.keys.values()}
+        self._unknown.clear()
+
+    def _known_as_unknown(self, key_id: str | None, offered: bytes) -> bool:
+        """Whether asking PostgreSQL is pointless: its keys never change their secret, and what
+        it did not know a moment ago it will tell us with the next refresh."""
+        if key_id is not None and key_id in self._read.keys:
+            return True
+        if len(self._unknown) >= UNKNOWN_MAX:
+            self._unknown.clear()
+        return self._unknown.get(offered, 0.0) > time.monotonic()
+
+    async def _read_through(self) -> None:
+        try:
+            await self._refreshes.submit(None)
+        except StoreUnavailable:
+            raise StoreAway(
+                "This API key is not known here, and the database that may know it is away.",
+                retry_after_s=self._retry_after_s,
+            ) from None
+
+    async def _refresh(self, asked: Sequence[None]) -> Sequence[None]:
+        await self._copy.refresh()
+        return asked
+
+
+def _credentials(headers: Mapping[str, str]) -> tuple[str | None, str]:
+    """The key id, None when only a secret was sent, and the secret."""
+    authorization = headers.get("authorization")
+    if authorization is not None:
+        scheme, _, secret = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not secret.strip():
+            raise ApiKeyInvalid("Authorization must be: Bearer, a space, and the API secret.")
+        return None, secret.strip()
+    key_id, secret = headers.get("x-api-key"), headers.get("x-api-secret")
+    if not key_id or not secret:
+        lacking = "X-Api-Key and X-Api-Secret" if not key_id else "X-Api-Secret"
+        raise ApiKeyMissing(f"Send {lacking}, or Authorization: Bearer with the API secret.")
+    return key_id, secret

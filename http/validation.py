@@ -1,0 +1,106 @@
+"""From what pydantic finds wrong to the codes and sentences of 01 §7.5."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from headgate.http.problems import (
+    SEED_MISSING,
+    AmountTooLarge,
+    BadRequest,
+    CardExpired,
+    CardNumberInvalid,
+    CurrencyUnsupported,
+    Flaw,
+    ParameterInvalid,
+    ParameterMissing,
+    VpaInvalid,
+)
+from headgate.streams.cards import masked
+
+Model = TypeVar("Model", bound=BaseModel)
+
+VALUE_CHARACTERS_MAX = 40
+DETAIL_CHARACTERS_MAX = 160
+
+_SECRET_MEMBERS = frozenset({"card", "webhookSecret", "webhook_secret"})
+"""Members whose values are never repeated in an answer."""
+
+_BY_CODE: dict[str, type[BadRequest]] = {
+    problem.code: problem
+    for problem in (
+        ParameterMissing,
+        AmountTooLarge,
+        CurrencyUnsupported,
+        CardNumberInvalid,
+        CardExpired,
+        VpaInvalid,
+    )
+}
+
+
+def validated(
+    model: type[Model], members: Mapping[str, Any], *, seed_required: Sequence[str] = ()
+) -> Model:
+    """`members` as a model, or the problem that says what is wrong with which of them.
+
+    Where one of `seed_required` is missing, zero or empty, the seed said so in a string of its
+    own, which is kept (08 R19).
+    """
+    try:
+        return model.model_validate(members)
+    except ValidationError as error:
+        flaws = [_flaw(detail) for detail in error.errors(include_url=False)]
+    first = min(flaws, key=lambda flaw: flaw.code != ParameterMissing.code)
+    seed_missing = any(not members.get(name) for name in seed_required)
+    raise _BY_CODE.get(first.code, ParameterInvalid)(
+        first.detail,
+        param=first.pointer.lstrip("/").replace("/", "."),
+        flaws=flaws,
+        seed_error=SEED_MISSING if seed_missing else None,
+    ) from None
+
+
+def _flaw(error: ErrorDetails) -> Flaw:
+    where = [str(part)[:VALUE_CHARACTERS_MAX] for part in error["loc"]]
+    name = masked(".".join(where))
+    code = _code(error["type"], name)
+    if code == ParameterMissing.code:
+        detail = f"{name} is missing."
+    elif error["type"] in _BY_CODE or where[0] in _SECRET_MEMBERS:
+        detail = f"{name}: {error['msg']}."
+    else:
+        detail = f"{name} is {_shown(error['input'])}; {_sentence(error['msg'])}."
+    return Flaw("/" + masked("/".join(where)), code, detail[:DETAIL_CHARACTERS_MAX])
+
+
+def _code(kind: str, name: str) -> str:
+    if kind == "missing":
+        return ParameterMissing.code
+    if kind == "less_than_equal" and name == "amount":
+        return AmountTooLarge.code
+    return kind if kind in _BY_CODE else ParameterInvalid.code
+
+
+def _shown(value: object) -> str:
+    """The value as it may stand in an answer: short, and without a card number."""
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
+    if isinstance(value, str):
+        text = ascii(masked(value))
+    else:
+        text = (
+            str(value)
+            if not isinstance(value, int) or abs(value) < 10**VALUE_CHARACTERS_MAX
+            else "a number of many digits"
+        )
+    return text if len(text) <= VALUE_CHARACTERS_MAX else text[:VALUE_CHARACTERS_MAX] + "…"
+
+
+def _sentence(message: str) -> str:
+    """Pydantic's `Input should be …` as the second half of a sentence."""
+    return message.replace("Input should be", "it must be").replace("String should", "it must")
