@@ -90,6 +90,14 @@ class Settings(BaseSettings):
     """After this long without a heartbeat a worker's partitions go to another one."""
     commit_interval_ms: PositiveInt = 500
     """How often workers commit their (advisory) group offsets."""
+    rebalance_timeout_ms: PositiveInt = 20_000
+    """How long a consumer group waits for a member to join again before it goes on without it."""
+    broker_timeout_ms: PositiveInt = 30_000
+    """After this long without an answer a consumer's connection to Kafka is given up. Joining a
+    group is one such request, so this must be longer than `rebalance_timeout_ms`."""
+    fetch_wait_ms: PositiveInt = 500
+    """How long Kafka may hold a fetch open when nothing new arrives. New records end it at once;
+    a partition that was just assigned waits for it."""
 
     # Workers
     batch_max: PositiveInt = 200
@@ -107,6 +115,9 @@ class Settings(BaseSettings):
     stall_timeout_s: PositiveInt = 30
     """A worker that owns nothing, or owns records and makes no progress, for this long ends its
     process so that the supervisor starts it afresh."""
+    stop_wait_ms: PositiveInt = 3000
+    """How long a worker that was told to stop may take. Then it ends at once, which is safe: what
+    was not acknowledged is read again."""
     heartbeat_interval_ms: PositiveInt = 1000
     """How often a worker writes that it is alive."""
     postgres_connections_max: PositiveInt = 8

@@ -1,0 +1,283 @@
+"""A Faust consumer that loses nothing: it delivers without holes and commits what is acknowledged.
+
+Stock Faust 0.15.3 commits past records that failed, that were cancelled, that were dropped in a
+rebalance, or that nobody has seen (03 §2.1 L1 to L7, §11.2 hole 4). Here a partition has a ledger
+from the moment its position is known, only explicit acknowledgements count, and every jump in its
+offsets is read again unless retention removed the records.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, cast
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import IllegalStateError, KafkaError
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, AppT, Message
+from faust.types.transports import ConsumerT, TPorTopicSet
+from mode import ServiceT, get_logger
+from yarl import URL
+
+from headgate.streams.engine.ledger import Ledger
+
+log = get_logger(__name__)
+
+TURN_RECORDS_MAX = 100
+"""Records that are delivered before other tasks get a turn."""
+ROOM_WAIT_S = 1.0
+"""How long the fetch loop sleeps at most while every partition is full or paused."""
+REREAD_WAIT_S = 0.1
+"""Pause before a hole is read again that reading again did not close."""
+STOP_COMMIT_WAIT_S = 1.0
+"""How long a stopping consumer tries to commit; what it does not commit is read again."""
+
+
+class SafeThread(driver.AIOKafkaConsumerThread):
+    """The thread that Kafka's client lives in. Its methods run there, by `call_thread`."""
+
+    def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        # Faust has no setting for it and fixes 1.5 s.
+        consumer._fetch_max_wait_ms = cast(SafeTransport, transport).fetch_wait_ms  # noqa: SLF001
+        return consumer
+
+    async def begin(self, targets: Iterable[TP], known: Mapping[TP, int]) -> dict[TP, int]:
+        """Put each target at its known offset, else at the committed, else at the first one, and
+        return where that is. Raises IllegalStateError when one is no longer assigned."""
+        consumer = self._ensure_consumer()
+        offsets = dict(known)
+        unknown = [tp for tp in targets if tp not in known]
+        committed = await asyncio.gather(*(consumer.committed(tp) for tp in unknown))
+        offsets |= {
+            tp: offset for tp, offset in zip(unknown, committed, strict=True) if offset is not None
+        }
+        # Without a commit aiokafka would go on from wherever its fetches have come to.
+        if new := [tp for tp in unknown if tp not in offsets]:
+            offsets |= await consumer.beginning_offsets(new)
+        for tp, offset in offsets.items():
+            consumer.seek(tp, offset)
+        return offsets
+
+    async def move(self, tp: TP, offset: int) -> None:
+        """Go on at `offset`, unless the partition is not ours any more."""
+        with contextlib.suppress(IllegalStateError):
+            self.seek(tp, offset)
+
+
+class SafeConsumer(driver.Consumer):
+    """Faust's consumer with a ledger per partition that it reads for an agent."""
+
+    _thread: SafeThread
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._ledgers: dict[TP, Ledger] = {}
+        self._reread: dict[TP, int] = {}
+        self._room = asyncio.Event()
+        self.acknowledged = 0
+        """Records acknowledged since the start."""
+
+    def _new_consumer_thread(self) -> SafeThread:
+        return SafeThread(self, loop=self.loop, beacon=self.beacon)
+
+    @property
+    def unacknowledged(self) -> int:
+        """Records that were delivered and are not acknowledged yet."""
+        return sum(ledger.unacknowledged for ledger in self._ledgers.values())
+
+    @property
+    def member_id(self) -> str:
+        """Our name in the consumer group, empty when we are no member."""
+        client = self._thread._consumer  # noqa: SLF001 - Faust has no public way to its client
+        return client._coordinator.member_id if client is not None else ""  # noqa: SLF001
+
+    def sources(self) -> set[TP]:
+        """The partitions that the group has given us to work on (changelogs are not among them)."""
+        return {tp for tp in self.assignment() if self.app.topics.acks_enabled_for(tp.topic)}
+
+    # Where reading stands
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Forget what was delivered: Faust empties its queues now."""
+        self._ledgers.clear()
+        await super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Begin afresh; where, tell `seek` and `perform_seek`."""
+        self._ledgers.clear()
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    async def perform_seek(self) -> None:
+        """Faust calls this when an assignment is complete and its tables are recovered. What cannot
+        be positioned now is positioned when its first record comes."""
+        try:
+            await self._begin(self.sources())
+        except KafkaError as error:
+            log.warning("positions are not known yet: %r", error)
+
+    async def _begin(self, targets: set[TP]) -> None:
+        """Set positions. Where an agent has already asked for one by `seek`, that one stays."""
+        known = {tp: ledger.next for tp, ledger in self._ledgers.items() if tp in targets}
+        begun = await self._thread.call_thread(self._thread.begin, targets, known)
+        for tp, offset in begun.items():
+            if tp not in self._ledgers:
+                self._ledgers[tp] = Ledger(offset)
+
+    async def seek(self, partition: TP, offset: int) -> None:
+        """Deliver from `offset` on. Does nothing when the partition is not ours any more."""
+        if ledger := self._ledgers.get(partition):
+            ledger.rewind(offset)
+        else:
+            self._ledgers[partition] = Ledger(offset)
+        # In its own thread: Kafka's client is not safe to touch from another.
+        await self._thread.call_thread(self._thread.move, partition, offset)
+
+    # Delivery
+
+    async def _drain_messages(self, fetcher: ServiceT) -> None:
+        try:
+            while not (self.should_stop or fetcher.should_stop):
+                generation = self.app.consumer_generation_id
+                records, _ = await self._wait_next_records(timeout=1.0)
+                await self._deliver(records or {}, generation)
+        except self.consumer_stopped_errors:
+            if not self.app.should_stop:
+                raise
+
+    async def _wait_next_records(
+        self,
+        timeout: float,  # noqa: ASYNC109 - Faust's signature
+    ) -> tuple[Any, set[TP] | None]:
+        if self.flow_active and not self._active_partitions:
+            # Stock sleeps a whole second here, even when the next batch makes room at once.
+            self._room.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._room.wait(), ROOM_WAIT_S)
+            return {}, set()
+        return await super()._wait_next_records(timeout)
+
+    async def _deliver(self, records: Mapping[TP, list[Any]], generation: int) -> None:
+        """Hand records to the streams, partitions taking turns, until a rebalance begins."""
+        dropped: set[TP] = set()
+        for count, (tp, record) in enumerate(self.scheduler.iterate(records), start=1):
+            if count % TURN_RECORDS_MAX == 0:
+                await asyncio.sleep(0)
+            if tp in dropped or not self.is_fetched(tp):
+                continue
+            ledger: Ledger | None = None
+            if self.app.topics.acks_enabled_for(tp.topic):
+                ledger = self._ledgers.get(tp)
+                if ledger is None or record.offset > ledger.next:
+                    await self._close_hole(tp, ledger, record.offset)
+                    dropped.add(tp)
+                    continue
+                if record.offset < ledger.next:
+                    continue
+            # Nothing awaits between this look and the hand-over: it could wait through a rebalance.
+            if not self.flow_active or self.app.consumer_generation_id != generation:
+                return
+            message = self._to_message(tp, record)
+            if ledger is not None:
+                ledger.deliver(record.offset, message)
+            await self.callback(cast(Message, message))
+
+    def is_fetched(self, tp: TP) -> bool:
+        """Whether records of the partition are wanted now, or will be when there is room."""
+        return tp in self._active_partitions or tp in self._buffered_partitions
+
+    async def _close_hole(self, tp: TP, ledger: Ledger | None, offset: int) -> None:
+        """Records are missing before `offset`: read them again. Source topics have no gaps, since
+        they have no transactions and no compaction; only what retention removed is really gone."""
+        start = None
+        with contextlib.suppress(KafkaError):  # then the next record shows the hole again
+            if ledger is None:
+                await self._begin({tp})
+                return
+            start = (await self.earliest_offsets(tp))[tp]
+        if ledger is None:
+            return
+        if start is not None and start > ledger.next:
+            log.error("retention removed unread offsets %s to %s of %s", ledger.next, start - 1, tp)
+            await self.seek(tp, start)
+            return
+        log.warning("%s jumped from %s to %s: reading again", tp, ledger.next, offset)
+        if self._reread.get(tp) == ledger.next:
+            await asyncio.sleep(REREAD_WAIT_S)  # it did not help: do not try in a tight loop
+        self._reread[tp] = ledger.next
+        await self.seek(tp, ledger.next)
+
+    def on_buffer_drop(self, tp: TP) -> None:
+        """Fetch again, but not what is paused: stock would wake it in the midst of a recovery."""
+        if tp in self._paused_partitions:
+            self._buffered_partitions.discard(tp)
+        else:
+            super().on_buffer_drop(tp)
+            self._room.set()
+
+    def pause_partitions(self, tps: Iterable[TP]) -> None:
+        """Stop fetching, including what has been fetched and is over the buffer's limit."""
+        paused = set(tps)
+        super().pause_partitions(paused)
+        self._buffered_partitions -= paused
+
+    def resume_partitions(self, tps: Iterable[TP]) -> None:
+        """Fetch again, at once."""
+        super().resume_partitions(tps)
+        self._room.set()
+
+    # Acknowledging and committing
+
+    def ack(self, message: Message) -> bool:
+        """Note that the work on `message` is done. Acks that Faust's streams give by themselves
+        do not come here and do not count (L1, L7: they mean only that iteration went on)."""
+        message.acked = True
+        self._unacked_messages.discard(message)
+        ledger = self._ledgers.get(message.tp)
+        if ledger is None or not ledger.acknowledge(message.offset, message):
+            return False
+        self.acknowledged += 1
+        return True
+
+    def _filter_tps_with_pending_acks(self, topics: TPorTopicSet | None = None) -> Iterator[TP]:
+        return (tp for tp in self._ledgers if topics is None or tp in topics or tp.topic in topics)
+
+    async def _commit_tps(self, tps: Iterable[TP], start_new_transaction: bool) -> bool:
+        """Commit each partition's acknowledged run. A commit that failed is tried again with the
+        next one; stock remembers it as done and falls silent (03 §2.2)."""
+        del start_new_transaction
+        ledgers = {tp: self._ledgers[tp] for tp in tps}
+        owned = self.assignment()
+        offsets = {
+            tp: ledger.committable()
+            for tp, ledger in ledgers.items()
+            if tp in owned and ledger.committable() != ledger.saved
+        }
+        if not offsets or not await self._commit(offsets):
+            return False
+        for tp, offset in offsets.items():
+            ledgers[tp].saved = offset
+        self.app.monitor.on_tp_commit(offsets)
+        return True
+
+    async def on_stop(self) -> None:
+        """Commit what is done; do not wait for what is not, nor long for a broker."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_COMMIT_WAIT_S):
+                await self.commit()
+        cast(driver.Transport, self.transport)._topic_waiters.clear()  # noqa: SLF001
+
+    async def verify_all_partitions_active(self) -> None:
+        """Nothing: Faust's detector gives false alarms, and the watchdog looks after progress."""
+
+
+class SafeTransport(driver.Transport):
+    """Faust's aiokafka transport with our consumer."""
+
+    Consumer = cast(type[ConsumerT], SafeConsumer)
+
+    def __init__(self, url: list[URL], app: AppT, *, fetch_wait_ms: int) -> None:
+        super().__init__(url, app)
+        self.fetch_wait_ms = fetch_wait_ms
