@@ -1,6 +1,7 @@
 """The embedded servers alone, for tests: `python -m headgate.embedded.servers STATE_DIR PARENT`.
 
-They run until a signal comes or the process PARENT is gone. A server whose file STATE_DIR/hold/ROLE
+They run until a signal comes, or until the process PARENT is gone: then nobody is left to delete
+the folder, and it goes with them. A server whose file STATE_DIR/hold/ROLE
 exists stays down after it has died.
 """
 
@@ -8,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import shutil
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from headgate.embedded import process, status
+from headgate.embedded import nobody, process, status
 from headgate.embedded.addresses import Addresses, remembered
 from headgate.embedded.kafka import Kafka
 from headgate.embedded.lock import Lock
@@ -72,6 +74,9 @@ async def serve(state_dir: Path, parent: int) -> int:
         starting.cancel()
         await asyncio.gather(starting, return_exceptions=True)
         await supervisor.stop()
+        if not process.alive(parent, born):
+            nobody.forget(state_dir)
+            shutil.rmtree(state_dir, ignore_errors=True)
     return 0
 
 

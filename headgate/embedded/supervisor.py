@@ -106,12 +106,12 @@ class Supervisor:
 
     def _changed(self) -> None:
         """Tell `headgate status`, in one atomic write."""
-        status.write(
-            self._state_dir,
-            status.Status.of(
-                self._phase, self._since, self._plan.addresses, list(self._keepers.values())
-            ),
-        )
+        keepers = list(self._keepers.values())
+        now = status.Status.of(self._phase, self._since, self._plan.addresses, keepers)
+        try:
+            status.write(self._state_dir, now)
+        except OSError as error:  # A full disk must not end the supervision.
+            self._voice.say(f"the status cannot be written: {error}")
 
 
 async def _tried(step: Step, tell: Tell) -> str:
