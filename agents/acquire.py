@@ -21,6 +21,7 @@ from headgate.streams.errors import CannotDecode
 from headgate.streams.settings import Settings
 from headgate.streams.topics import ACQUIRER_REQUESTS, PAYMENT_COMMANDS
 from headgate.tables.acquirer_attempts import AcquirerAttempts, Known
+from headgate.tables.postgres import RowRefused
 
 log = structlog.get_logger(__name__)
 
@@ -34,10 +35,11 @@ class Acquire:
     ) -> None:
         self._settings = settings
         self._acquirer = acquirer
+        self._attempts = attempts
         most = settings.batch_max
-        self._sent = Coalescer[AcquirerRequest, Known](attempts.sent, most)
-        self._answered = Coalescer[AcquirerAnswer, None](attempts.answered, most)
-        self._outputs = Coalescer[Record, Position](bus.publish, most)
+        self._sent = Coalescer[AcquirerRequest, Known](attempts.sent, batch_max=most)
+        self._answered = Coalescer[AcquirerAnswer, None](attempts.answered, batch_max=most)
+        self._outputs = Coalescer[Record, Position](bus.publish, batch_max=most)
 
     async def handle(self, record: Delivered, redelivered: bool) -> None:
         """Ask the bank once and tell its answer. Raises Unavailable (try again)."""
@@ -46,7 +48,11 @@ class Acquire:
         except CannotDecode as error:
             await self._outputs.submit(self._dead(record, str(error)))
             return
-        known = await self._sent.submit(request)
+        try:
+            known = await self._note(request)
+        except RowRefused as error:
+            await self._outputs.submit(self._dead(record, str(error)))
+            return
         reach("acquire.sent")
         answer, after_ms = known.answer, 0
         if answer is None:
@@ -55,6 +61,14 @@ class Acquire:
             await self._answered.submit(answer)
         reach("acquire.answered")
         await self._outputs.submit(self._told(answer, record.partition, after_ms))
+
+    async def _note(self, request: AcquirerRequest) -> Known:
+        """What is known of the attempt, now that it is noted. A request that PostgreSQL refuses
+        must not take the others of its batch along, so each is then asked about alone."""
+        try:
+            return await self._sent.submit(request)
+        except RowRefused:
+            return (await self._attempts.sent([request]))[0]
 
     async def _ask(self, request: AcquirerRequest, *, first: bool) -> Answer:
         """The bank's answer. A request that was sent before without an answer on record is

@@ -59,7 +59,9 @@ class ClaimStore(Protocol):
 
 
 class Halting(Protocol):
-    """A loop that works on claimed partitions."""
+    """A loop that works on claimed partitions; `waiting_for` names what it cannot go on without."""
+
+    waiting_for: str | None
 
     async def halt(self, within_s: float) -> None:
         """Let the work in flight finish, at most `within_s`, then cancel it; drop what waits."""
@@ -84,6 +86,7 @@ class Ownership:
         self.store = store
         self.claims: dict[tuple[str, int], Claim] = {}
         self.loops: list[Halting] = []
+        self.on_release: list[Callable[[], None]] = []
         self.ready = asyncio.Event()
         self.incarnation = 0
         self.problem = ""
@@ -106,6 +109,8 @@ class Ownership:
         if self._taking is not None:
             self._taking.cancel()
         await asyncio.gather(*(loop.halt(within_s) for loop in self.loops))
+        for release in self.on_release:
+            release()
         self.claims.clear()
 
     async def _take_when_possible(self, partitions: list[tuple[str, int]]) -> None:

@@ -1,0 +1,16 @@
+"""`headgate worker`: run one of the roles settle, acquire and notify."""
+
+from __future__ import annotations
+
+import argparse
+
+from headgate.agents.worker import BUILDERS
+from headgate.streams.engine.app import run as run_app
+from headgate.streams.settings import settings
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Work until told to stop. The process ends with 75 when it must start afresh and with 76
+    when a newer process has its instance id."""
+    run_app(BUILDERS[arguments.role](settings()))
+    return 0

@@ -1,0 +1,142 @@
+"""A Faust worker of ours: an app whose agents only take in, and loops that do the work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Mapping
+from typing import Any, cast
+
+import faust
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from faust.types import TP
+
+from headgate.streams.bus import Bus
+from headgate.streams.engine.app import WorkerApp, raw_topic
+from headgate.streams.engine.batch import BatchLoop, Handler
+from headgate.streams.engine.claims import ClaimStore, Identity, Ownership
+from headgate.streams.engine.each import EachHandler, EachLoop
+from headgate.streams.engine.intake import Event, Intake
+from headgate.streams.errors import LogUnavailable
+from headgate.streams.settings import Settings
+from headgate.streams.topics import Topic
+
+
+class FaustSource:
+    """One topic of a Faust app, as an Intake needs it."""
+
+    def __init__(self, app: faust.App, full_name: str) -> None:
+        self._app = app
+        self._full_name = full_name
+
+    @property
+    def generation(self) -> int:
+        """The assignment in force."""
+        return self._app.consumer_generation_id
+
+    async def rewind(self, partition: int, offset: int) -> None:
+        """Read the partition again from `offset`."""
+        await self._app.consumer.seek(TP(self._full_name, partition), offset)
+
+    def log_end(self, partition: int) -> int | None:
+        """The end of the partition as the last fetch told it."""
+        return self._app.consumer.highwater(TP(self._full_name, partition))
+
+
+class Worker:
+    """A role: its Faust app, what it owns, and its loops."""
+
+    def __init__(
+        self, role: str, settings: Settings, app: WorkerApp, store: ClaimStore, bus: Bus
+    ) -> None:
+        self.app = app
+        self.bus = bus
+        self._settings = settings
+        self._names: dict[str, Topic] = {}
+        self.ownership = Ownership(
+            Identity(settings.instance_id(role), role),
+            store,
+            log_ends=self._log_ends,
+            commits=self._commits,
+        )
+        self._group = settings.group(role)
+        app.waiting_for = lambda: self.waiting_for
+        app.on_partitions_assigned.connect(self._assigned)
+        app.on_partitions_revoked.connect(self._revoked)
+        self.run_always(bus.start)
+        self.run_always(self._beat)
+
+    def batch(self, topic: Topic, handler: Handler) -> BatchLoop:
+        """Work on the topic in micro-batches."""
+        loop = BatchLoop(self._intake(topic), self.ownership, handler, self._settings)
+        self._register(topic, loop)
+        return loop
+
+    def each(self, topic: Topic, handler: EachHandler, in_flight_max: int) -> EachLoop:
+        """Work on the topic's records one by one, many at once."""
+        intake = self._intake(topic)
+        loop = EachLoop(intake, self.ownership, handler, self._settings, in_flight_max)
+        self._register(topic, loop)
+        return loop
+
+    def run_always(self, task: Callable[[], Awaitable[None]]) -> None:
+        """Run a task for as long as the worker lives."""
+        self.app.task(task)
+
+    @property
+    def waiting_for(self) -> str | None:
+        """The dependency that work waits for, None when nothing is away."""
+        if not self.bus.available:
+            return "Kafka does not answer"
+        loops = [loop.waiting_for for loop in self.ownership.loops]
+        return next((reason for reason in loops if reason), self.ownership.problem or None)
+
+    def _intake(self, topic: Topic) -> Intake:
+        full_name = topic.full_name(self._settings)
+        self._names[full_name] = topic
+        source = FaustSource(self.app, full_name)
+        return Intake(topic.name, source, self.ownership, self._settings.buffer_records_max)
+
+    def _register(self, topic: Topic, loop: BatchLoop | EachLoop) -> None:
+        async def feed(stream: faust.StreamT[bytes]) -> None:
+            """Take in; the loop acknowledges, last (03 §5 R1)."""
+            events = cast("faust.Stream[bytes]", stream).noack().events()
+            await loop.feed(cast("AsyncIterable[Event]", events))
+
+        channel = raw_topic(self.app, topic.full_name(self._settings))
+        self.app.agent(channel, name=f"headgate.take_in.{topic.name}")(feed)
+        self.run_always(loop.run)
+
+    async def _assigned(self, _app: Any, *given: Any, **_: Any) -> None:
+        assigned: Collection[TP] = given[0]
+        self.ownership.assigned(
+            (self._names[tp.topic].name, tp.partition)
+            for tp in assigned
+            if tp.topic in self._names
+        )
+
+    async def _revoked(self, _app: Any, *_given: Any, **_: Any) -> None:
+        await self.ownership.revoked(self._settings.revoke_wait_ms / 1000)
+
+    async def _beat(self) -> None:
+        await self.ownership.beat(self._settings.heartbeat_interval_ms / 1000)
+
+    def _full(self, topic: str) -> str:
+        return self._settings.prefix + topic
+
+    async def _log_ends(self, topic: str, partitions: Collection[int]) -> Mapping[int, int]:
+        return await self.bus.end_offsets(self._full(topic), partitions)
+
+    async def _commits(self, topic: str, partitions: Collection[int]) -> Mapping[int, int]:
+        """What the consumer group last committed; asked only when PostgreSQL knows nothing."""
+        wanted = [TP(self._full(topic), partition) for partition in partitions]
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._settings.kafka)
+        try:
+            async with asyncio.timeout(self._settings.produce_timeout_ms / 1000):
+                await admin.start()
+                found = await admin.list_consumer_group_offsets(self._group, partitions=wanted)
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise LogUnavailable(f"the commits of {self._group} are not known: {error}") from error
+        finally:
+            await admin.close()
+        return {tp.partition: max(0, entry.offset) for tp, entry in found.items()}
