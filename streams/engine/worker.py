@@ -61,8 +61,9 @@ class Worker:
         )
         self._group = settings.group(role)
         app.waiting_for = lambda: self.waiting_for
-        app.on_partitions_assigned.connect(self._assigned)
-        app.on_partitions_revoked.connect(self._revoked)
+        # Faust's stubs ask of a handler what no handler has: a positional signal.
+        app.on_partitions_assigned.connect(cast("Any", self._assigned))
+        app.on_partitions_revoked.connect(cast("Any", self._revoked))
         self.run_always(bus.start)
         self.run_always(self._beat)
 
@@ -107,15 +108,14 @@ class Worker:
         self.app.agent(channel, name=f"headgate.take_in.{topic.name}")(feed)
         self.run_always(loop.run)
 
-    async def _assigned(self, _app: Any, *given: Any, **_: Any) -> None:
-        assigned: Collection[TP] = given[0]
+    async def _assigned(self, _app: object, assigned: Collection[TP], **_: object) -> None:
         self.ownership.assigned(
             (self._names[tp.topic].name, tp.partition)
             for tp in assigned
             if tp.topic in self._names
         )
 
-    async def _revoked(self, _app: Any, *_given: Any, **_: Any) -> None:
+    async def _revoked(self, _app: object, _revoked: Collection[TP], **_: object) -> None:
         await self.ownership.revoked(self._settings.revoke_wait_ms / 1000)
 
     async def _beat(self) -> None:
