@@ -20,7 +20,8 @@ from headgate.streams.facts import FACT
 from headgate.streams.settings import Settings
 from headgate.streams.topics import ACQUIRER_REQUESTS, PAYMENT_COMMANDS, PAYMENT_FACTS
 from headgate.tables.open_payments import OpenPayments
-from headgate.tables.payments import Outgoing, Payment, decide
+from headgate.tables.payment import Payment
+from headgate.tables.payments import Outgoing, decide
 from headgate.tables.postgres import RowRefused
 from headgate.tables.store import Decided, PaymentStore
 

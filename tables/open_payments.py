@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from headgate.streams.bus import Record
-from headgate.tables.payments import Payment
+from headgate.tables.payment import Payment
 
 
 class ChangeLogged(Protocol):

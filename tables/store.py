@@ -12,7 +12,8 @@ from headgate.streams.commands import ACQUIRER_REQUEST, Command, CreatePayment
 from headgate.streams.engine.claims import Claim
 from headgate.streams.errors import ClaimLost
 from headgate.streams.topics import PAYMENT_COMMANDS
-from headgate.tables.payments import Decision, Outgoing, Payment
+from headgate.tables.payment import Payment
+from headgate.tables.payments import Decision, Outgoing
 from headgate.tables.postgres import Postgres, Row
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from headgate.streams import ids
 from headgate.streams.commands import AcquirerAnswer, CreatePayment, Outcome
-from headgate.tables.payments import Payment, decide
+from headgate.tables.payment import Payment
+from headgate.tables.payments import decide
 
 AT_MS = 1_795_450_029_123
 """2026-11-23T16:07:09.123Z."""
