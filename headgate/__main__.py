@@ -1,8 +1,126 @@
-"""The `headgate` command."""
+"""The `headgate` command: one line per verb; each verb is a file in `headgate/cli`."""
 
 from __future__ import annotations
 
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
 
-def main() -> int:
-    """Placeholder until the command line is built."""
-    return 0
+from headgate.streams.errors import HeadgateError
+
+EPILOG = """\
+on one machine:
+  up          start everything here: PostgreSQL, Redis, Kafka, edge and workers
+  status      show every process and where to reach what
+  down        stop an `up` that runs in the background or in another terminal
+  reset       delete the data that `up` keeps
+  listen      receive webhooks here and verify each
+
+processes, one role each:
+  edge        the REST API
+  worker      settle, acquire or notify
+
+operating:
+  migrate     bring the PostgreSQL schema up to date
+  topics      declare the topics, or check them
+  merchant    create a merchant with its first key pair
+  doctor      check everything this needs and say what to do
+
+first steps:
+  headgate up                                  then paste the curl line that it prints
+  headgate listen --subscribe                  in another terminal: its webhooks arrive here
+  headgate status
+
+Every setting is an environment variable: see docs/configuration.md.
+"""
+ALONE = {"up", "down", "reset", "status"}
+"""Verbs about `up` itself; the others look for a running one to talk to."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(
+        prog="headgate",
+        usage="headgate VERB [options]     (headgate VERB --help tells more)",
+        description="A payment gateway that is a stream processor on a Kafka log.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verbs = top.add_subparsers(
+        prog="headgate", dest="verb", metavar="VERB", required=True, help=argparse.SUPPRESS
+    )
+    _add_local(verbs)
+    _add_roles(verbs)
+    _add_operating(verbs)
+    return top
+
+
+def _add_local(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    up = verbs.add_parser("up", description="Start everything on this machine and keep it running.")
+    up.add_argument("--detach", action="store_true", help="run in the background once it is up")
+    status = verbs.add_parser("status", description="Show every process and every address.")
+    status.add_argument("--json", action="store_true", help="for programs")
+    verbs.add_parser("down", description="Stop a running `up`; the data is kept.")
+    reset = verbs.add_parser("reset", description="Delete the data that `up` keeps, after asking.")
+    reset.add_argument("--yes", action="store_true", help="do not ask")
+    listen = verbs.add_parser("listen", description="Receive webhooks here and verify each.")
+    listen.add_argument("--port", type=int, default=9000, help="where to listen (default: 9000)")
+    listen.add_argument(
+        "--secret", default=None, help="the signing secret (default: the demo merchant's)"
+    )
+    listen.add_argument(
+        "--subscribe", action="store_true", help="make this the demo merchant's webhook URL first"
+    )
+
+
+def _add_roles(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verbs.add_parser("edge", description="Run the REST API.")
+    worker = verbs.add_parser("worker", description="Run one worker.")
+    worker.add_argument("role", choices=("settle", "acquire", "notify"))
+
+
+def _add_operating(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verbs.add_parser("migrate", description="Bring the PostgreSQL schema up to date.")
+    topics = verbs.add_parser("topics", description="Create the topics that are missing.")
+    topics.add_argument(
+        "--check", action="store_true", help="create nothing; exit with 1 if anything differs"
+    )
+    merchant = verbs.add_parser("merchant", description="Merchants and their keys.")
+    actions = merchant.add_subparsers(dest="action", metavar="ACTION", required=True)
+    create = actions.add_parser("create", description="Create a merchant and show its key pair.")
+    create.add_argument("--name", required=True)
+    create.add_argument("--email", required=True)
+    create.add_argument("--live", action="store_true", help="a live key pair instead of a test one")
+    verbs.add_parser("doctor", description="Check everything that Headgate needs.")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb. What goes wrong on purpose is told in words, without a stack trace."""
+    given = parser().parse_args(arguments)
+    if given.verb not in ALONE:
+        _find_running()
+    module = importlib.import_module(f"headgate.cli.{given.verb}")
+    run: Callable[[argparse.Namespace], int] = module.run
+    try:
+        return run(given)
+    except HeadgateError as error:
+        print(f"headgate {given.verb}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _find_running() -> None:
+    """Talk to the servers of a running `up`, unless the environment names others."""
+    if "HEADGATE_KAFKA" in os.environ:  # A child of `up`, or somebody who knows.
+        return
+    environment = importlib.import_module("headgate.embedded.environment")
+    settings = importlib.import_module("headgate.streams.settings")
+    state_dir = settings.Settings().state_dir.absolute()
+    os.environ.update(environment.of_running(state_dir, os.environ))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -6,15 +6,12 @@ import base64
 import dataclasses
 import json
 import os
-import random
 import secrets
-import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-PORTS = range(20_000, 32_000)
-"""Where ports are drawn from: below what operating systems hand out to outgoing connections,
-so that no client can sit on a server's port while that server is restarted."""
+from headgate.embedded import ports
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,25 +41,9 @@ class Addresses:
         return f"postgresql://headgate:{self.password}@127.0.0.1:{self.postgres_port}/headgate"
 
 
-def is_free(port: int, host: str = "127.0.0.1") -> bool:
-    """Whether a server could listen on this port now."""
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((host, port))
-        except OSError:
-            return False
-        return True
-
-
-def free_port() -> int:
-    """A port on loopback that nobody listens on."""
-    return next(port for port in random.sample(PORTS, len(PORTS)) if is_free(port))
-
-
 def drawn() -> Addresses:
     """New addresses: four free ports, a password, and 32 random bytes as the secret key."""
-    free = (port for port in random.sample(PORTS, len(PORTS)) if is_free(port))
+    free = ports.free()
     return Addresses(
         kafka_port=next(free),
         controller_port=next(free),
@@ -104,4 +85,16 @@ def remembered(state_dir: Path) -> Addresses:
     if addresses is None:
         addresses = drawn()
         remember(state_dir, addresses)
+    return addresses
+
+
+def moved(state_dir: Path, addresses: Addresses, tell: Callable[[str], None]) -> Addresses:
+    """The same addresses, with other ports for those that somebody else sits on meanwhile."""
+    for field in ("kafka_port", "controller_port", "redis_port", "postgres_port"):
+        port = getattr(addresses, field)
+        if not ports.is_free(port):
+            other = next(ports.free())
+            tell(f"port {port} is taken by {ports.holder(port)}; {field} is now {other}")
+            addresses = Addresses(**{**dataclasses.asdict(addresses), field: other})
+    remember(state_dir, addresses)
     return addresses

@@ -13,6 +13,9 @@ from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
 from headgate.embedded import jars, process, wheels
 from headgate.embedded.addresses import Addresses
 from headgate.embedded.program import Program, Tell
@@ -55,6 +58,7 @@ API_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 1, -1)
 """The smallest question of Kafka's protocol: length, API key, version, correlation, no client."""
 PROBE_TIMEOUT_S = 2.0
 FETCH_TIMEOUT_S = 600.0
+COORDINATOR_TIMEOUT_S = 60.0
 
 
 class Kafka:
@@ -129,6 +133,8 @@ async def probe(bootstrap_servers: str) -> str:
             await asyncio.wait_for(_api_versions(host, int(port)), PROBE_TIMEOUT_S)
         except TimeoutError:
             wrong = f"no answer from {server} within {PROBE_TIMEOUT_S:g} s"
+        except ConnectionRefusedError:
+            wrong = f"nothing listens at {server}"
         except (OSError, EOFError, ValueError) as error:
             wrong = f"{server}: {error}"
         else:
@@ -144,3 +150,27 @@ async def _api_versions(host: str, port: int) -> None:
         await reader.readexactly(8)
     finally:
         writer.close()
+
+
+async def coordinate(bootstrap_servers: str) -> str:
+    """Wait until consumer groups have a coordinator: the first question makes Kafka create the
+    topic of their offsets, and it answers "not available" until that is there."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    await admin.start()
+    try:
+        async with asyncio.timeout(COORDINATOR_TIMEOUT_S):
+            while not await _coordinated(admin):  # noqa: ASYNC110  a broker has no event
+                await asyncio.sleep(0.05)
+    finally:
+        await admin.close()
+    return ""
+
+
+async def _coordinated(admin: AIOKafkaAdminClient) -> bool:
+    try:
+        await admin.find_coordinator("headgate-probe")
+    except KafkaError as error:
+        if error.retriable:
+            return False
+        raise
+    return True

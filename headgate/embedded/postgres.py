@@ -107,6 +107,8 @@ async def probe(url: str, *, create: bool = False) -> str:
         return await _created(url) if create else str(error)
     except TimeoutError:
         return f"no answer within {PROBE_TIMEOUT_S:g} s"
+    except ConnectionRefusedError:
+        return "nothing listens there"
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         return str(error)
     return ""

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,8 @@ from headgate.embedded.errors import CannotStart
 CHILD = Path(__file__).with_name("child.py")
 LOG_BYTES_MAX = 20_000_000
 """A log longer than this is set aside as `.1` when its process starts."""
+
+POLL_S = 0.02
 
 
 def clean_environment() -> dict[str, str]:
@@ -118,6 +121,16 @@ def born(pid: int) -> str:
 def alive(pid: int, since: str) -> bool:
     """Whether the process that was born then still runs."""
     return bool(since) and born(pid) == since
+
+
+def gone(pid: int, since: str, at_most_s: float) -> bool:
+    """Wait until a process has ended; whether it has."""
+    end = time.monotonic() + at_most_s
+    while alive(pid, since):
+        if time.monotonic() > end:
+            return False
+        time.sleep(POLL_S)
+    return True
 
 
 def send(pid: int, what: signal.Signals) -> None:

@@ -14,6 +14,9 @@ from headgate.embedded import process
 from headgate.embedded.addresses import write_private
 from headgate.embedded.keeper import Keeper
 
+LEFTOVER_WAIT_S = 2.0
+"""How long the kernel may take to clear away a killed process and its port."""
+
 
 class ProcessStatus(BaseModel):
     """One process that the supervisor keeps running."""
@@ -52,8 +55,7 @@ class Status(BaseModel):
             processes=[_of(keeper) for keeper in keepers],
         )
 
-    @property
-    def up(self) -> bool:
+    def is_up(self) -> bool:
         """Whether the supervisor still runs."""
         return process.alive(self.pid, self.born)
 
@@ -103,5 +105,6 @@ def end_leftovers(state_dir: Path) -> list[str]:
     for each in left.processes if left is not None else []:
         if each.pid is not None and process.alive(each.pid, each.born):
             process.send(each.pid, signal.SIGKILL)
+            process.gone(each.pid, each.born, LEFTOVER_WAIT_S)
             ended.append(each.role)
     return ended

@@ -83,8 +83,8 @@ class Supervisor:
             async with asyncio.TaskGroup() as group:
                 for keeper in keepers:
                     group.create_task(self._until_ready(keeper))
-        except* CannotStart as errors:
-            raise CannotStart("\n".join(map(str, errors.exceptions))) from None
+        except ExceptionGroup as errors:
+            raise CannotStart("\n".join(map(str, errors.exceptions))) from errors
 
     async def _until_ready(self, keeper: Keeper) -> None:
         with self._voice.waiting(keeper.program.title) as wait:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 QUIET_S = 1.0
@@ -47,7 +48,12 @@ class Voice:
     def say(self, line: str) -> None:
         """Print a line that stays."""
         clear = "\r\x1b[K" if self._overwrite else ""
-        print(f"{clear}{line}", file=self._out, flush=True)
+        self._print(f"{clear}{line}\n")
+
+    def _print(self, text: str) -> None:
+        with suppress(OSError, ValueError):  # Nobody listens any more; the supervision goes on.
+            self._out.write(text)
+            self._out.flush()
 
     @contextmanager
     def waiting(self, title: str) -> Iterator[Wait]:
@@ -67,8 +73,13 @@ class Voice:
             waits = [wait for wait in self._waits if wait.took_s >= QUIET_S]
             if self._overwrite and waits:
                 line = "  ".join(map(str, waits))
-                print(f"\r\x1b[K{line[:110]}", end="", file=self._out, flush=True)
+                self._print(f"\r\x1b[K{line[: _columns()]}")
             elif not self._overwrite:
                 for wait in waits:
                     if wait.took_s % REPEAT_S < QUIET_S or wait.took_s < 2 * QUIET_S:
                         self.say(str(wait))
+
+
+def _columns() -> int:
+    """How many characters fit into the line that is overwritten."""
+    return shutil.get_terminal_size().columns - 1
