@@ -1,0 +1,163 @@
+"""The life of a delivery, decided purely: what an outcome means, and whether to try again."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+
+from headgate.streams.deliveries import AttemptMade, DeliveryWanted, Kind
+from headgate.streams.settings import Settings
+
+SEED_WAITS_MS = (60_000, 300_000, 1_800_000, 7_200_000)
+"""The seed's waits: 1, 5, 30 and 120 minutes after the attempt before; five attempts in all."""
+TEST_WAITS_MS = (5000, 10_000, 15_000, 20_000)
+"""The seed's waits under `WEBHOOK_RETRY_INTERVALS_TEST`."""
+JITTER = 0.1
+"""A retry is up to this share of its wait later, never earlier, than the schedule says."""
+RETRY_AFTER_MAX_MS = 86_400_000
+"""The longest `Retry-After` that is honoured."""
+ANSWER_CHARACTERS_MAX = 1000
+"""Characters of an answer that the log and the deliveries table keep, as in the seed."""
+
+_SECONDS_DIGITS_MAX = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one attempt came to."""
+
+    kind: Kind
+    status_code: int | None = None
+    error: str | None = None
+    retry_after_ms: int = 0
+    """The receiver asked to be left alone for so long."""
+    final: bool = False
+    """Nothing may follow, whatever the schedule says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Successor:
+    """The scheduled attempt after a failed one."""
+
+    wanted: DeliveryWanted
+    not_before_ms: int
+
+
+def waits_ms(settings: Settings) -> tuple[int, ...]:
+    """The waits between the scheduled attempts."""
+    return TEST_WAITS_MS if settings.webhook_retry_intervals_test else SEED_WAITS_MS
+
+
+def scheduled_token(delivery_id: str, attempt: int) -> str:
+    """The token of a scheduled attempt: the same whoever draws it, so that a repeat is known as
+    one and a chain cannot fork (08 R27)."""
+    return f"{delivery_id}.{attempt}"
+
+
+def manual_token(delivery_id: str, nonce: str) -> str:
+    """The token of an attempt that a person asked for: a nonce makes each one new (08 R28)."""
+    return f"{delivery_id}.manual.{nonce}"
+
+
+def no_answer(reason: str, *, blocked: bool = False) -> Outcome:
+    """There was no answer: it counts as an attempt like any other (the seed's did not, and
+    retried for ever). An address that must not be reached ends the delivery."""
+    return Outcome("blocked" if blocked else "failed", error=reason, final=blocked)
+
+
+def answered(status: int, retry_after: str | None, now_ms: int) -> Outcome:
+    """What an answer means (04 §9.6).
+
+    2xx succeeds. 410 ends the delivery. Other 4xx are rejections, retried all the same since they
+    may come from a deploy gone wrong; 408, 425 and 429 are failures that pass. 429 and 503 may say
+    `retry_after`, as seconds or as an HTTP date. Everything else fails, redirects included.
+    """
+    if 200 <= status < 300:  # noqa: PLR2004
+        return Outcome("success", status)
+    if status == HTTPStatus.GONE:
+        return Outcome("rejected", status, "the receiver wants no more webhooks (410)", final=True)
+    if 300 <= status < 400:  # noqa: PLR2004
+        return Outcome("failed", status, f"redirects are not followed ({status})")
+    passing = status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY)
+    outcome = Outcome("failed", status, f"the receiver answered {status}")
+    if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
+        return replace(outcome, retry_after_ms=retry_after_in_ms(retry_after, now_ms))
+    if 400 <= status < 500 and not passing:  # noqa: PLR2004
+        return replace(outcome, kind="rejected", error=f"the receiver rejected it ({status})")
+    return outcome
+
+
+def retry_after_in_ms(value: str | None, now_ms: int) -> int:
+    """A `Retry-After` in milliseconds from now: 0 when there is none or it makes no sense, at
+    most a day."""
+    text = (value or "").strip()
+    if text.isascii() and text.isdigit():
+        seconds = int(text) if len(text) <= _SECONDS_DIGITS_MAX else RETRY_AFTER_MAX_MS
+        return min(seconds * 1000, RETRY_AFTER_MAX_MS)
+    at = _http_date(text)
+    if at is None:
+        return 0
+    return max(0, min(round(at.timestamp() * 1000) - now_ms, RETRY_AFTER_MAX_MS))
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        at = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def next_wanted(
+    wanted: DeliveryWanted, outcome: Outcome, now_ms: int, waits: tuple[int, ...]
+) -> Successor | None:
+    """The attempt that follows, None when the delivery is over or a person asked for this one:
+    the schedule of such a delivery goes on by itself, beside it (08 R28)."""
+    if outcome.kind == "success" or outcome.final or wanted.manual:
+        return None
+    if wanted.attempt > len(waits):
+        return None
+    wait_ms = waits[wanted.attempt - 1]
+    token = scheduled_token(wanted.delivery_id, wanted.attempt + 1)
+    wait_ms = max(wait_ms + jitter_ms(token, wait_ms), outcome.retry_after_ms)
+    return successor(wanted, wanted.attempt + 1, now_ms + wait_ms)
+
+
+def successor(wanted: DeliveryWanted, attempt: int, not_before_ms: int) -> Successor:
+    """The scheduled attempt `attempt` of the same delivery; identical whoever makes it."""
+    token = scheduled_token(wanted.delivery_id, attempt)
+    following = wanted.model_copy(update={"attempt": attempt, "token": token, "manual": False})
+    return Successor(following, not_before_ms)
+
+
+def jitter_ms(token: str, wait_ms: int) -> int:
+    """Between 0 and a tenth of the wait, drawn from the token: the same for every try, spread
+    over many deliveries, so that they do not come back all at once."""
+    drawn = int.from_bytes(hashlib.sha256(token.encode()).digest()[:8], "big")
+    return int(wait_ms * JITTER * drawn / 2**64)
+
+
+def attempt_made(
+    wanted: DeliveryWanted,
+    outcome: Outcome,
+    answer: str,
+    following: Successor | None,
+    *,
+    started_at_ms: int,
+    duration_ms: int,
+) -> AttemptMade:
+    """The attempt as the log keeps it."""
+    return AttemptMade(
+        **wanted.model_dump(exclude={"v", "body", "created_at_ms"}),
+        kind=outcome.kind,
+        status_code=outcome.status_code,
+        error=outcome.error,
+        answer=answer[:ANSWER_CHARACTERS_MAX],
+        started_at_ms=started_at_ms,
+        duration_ms=duration_ms,
+        next_attempt=following.wanted.attempt if following else None,
+        next_at_ms=following.not_before_ms if following else None,
+    )
