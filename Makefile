@@ -1,0 +1,62 @@
+# The commands of a checkout. They need make, git and Python 3.11, 3.12 or 3.13 with venv; nothing else.
+.DEFAULT_GOAL := help
+.PHONY: help up down reset status test test-fast lint format faults bench
+.DELETE_ON_ERROR:
+
+# The interpreter behind whatever `python3` is here: a link, a shim, an active environment.
+PYTHON = $(shell python3 -c 'import os, sys; print(os.path.realpath(sys._base_executable))')
+# uv is taken from the PATH, or installed for this checkout only.
+UV = $(or $(shell command -v uv),.headgate/uv/bin/uv)
+UV_VERSION = 0.13.9
+BIN = .venv/bin
+export UV_PROJECT_ENVIRONMENT = $(CURDIR)/.venv
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 \t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+
+up: .venv/.synced ## Start everything on this machine; Ctrl-C stops it
+	@exec $(BIN)/headgate up
+
+down: .venv/.synced ## Stop what `make up` or `headgate up --detach` has started elsewhere
+	@exec $(BIN)/headgate down
+
+reset: .venv/.synced ## Delete all data, after asking
+	@exec $(BIN)/headgate reset
+
+status: .venv/.synced ## Show every process and every address
+	@exec $(BIN)/headgate status
+
+test: lint ## Check style, types and layers, then run all tests (what CI runs)
+	@exec $(BIN)/pytest -m "not faults and not browser"
+
+test-fast: .venv/.synced ## Run the tests that need no servers
+	@exec $(BIN)/pytest tests/unit tests/stream
+
+lint: .venv/.synced ## Check style, types and layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/mypy tests
+	@$(BIN)/lint-imports
+
+format: .venv/.synced ## Put the code into shape
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+faults: .venv/.synced ## Kill, freeze and roll real workers for a long time
+	@exec $(BIN)/pytest -m "faults or chaos" tests/system
+
+bench: .venv/.synced ## Measure payments per second, end to end
+	@exec $(BIN)/python bench/end_to_end.py
+
+.venv/.synced: pyproject.toml uv.lock | $(UV)
+	@echo "preparing the environment in .venv (the first time takes a minute) ..."
+	@$(UV) sync --quiet --locked --no-python-downloads --extra local --python "$(PYTHON)"
+	@touch $@
+
+.headgate/uv/bin/uv:
+	@echo "installing uv $(UV_VERSION) into .headgate/uv ..."
+	@python3 -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else \
+	    "Headgate needs Python 3.11 or newer; python3 is " + sys.version.split()[0])'
+	@$(PYTHON) -m venv .headgate/uv
+	@.headgate/uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
