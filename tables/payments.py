@@ -47,12 +47,13 @@ class _Story:
     shown: PaymentSnapshot | None = None
 
     def tell(self, kind: FactType, **change: object) -> None:
-        """Apply `change` and add the fact that says so."""
+        """Apply `change` and add the fact that says so. A fact that changes nothing, such as
+        `payment.success` behind `payment.captured`, shows the payment as it was shown last."""
         sequence = self.payment.sequence + 1
         self.payment = self.payment.model_copy(
             update={**change, "sequence": sequence, "updated_at_ms": self.at_ms}
         )
-        snapshot = self.payment.snapshot()
+        snapshot = self.payment.snapshot() if change or not self.shown else self.shown
         self.facts.append(self._fact(kind, sequence, snapshot))
         self.shown = snapshot
 
@@ -75,7 +76,7 @@ class _Story:
 
 def _changed(before: PaymentSnapshot | None, after: PaymentSnapshot) -> dict[str, Any]:
     """The members of `before` that `after` has otherwise."""
-    if before is None:
+    if before is None or before is after:
         return {}
     later = after.__dict__
     return {
