@@ -7,13 +7,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 PRODUCE, FETCH, OFFSET_COMMIT = 0, 1, 8
 """Numbers of Kafka's APIs, for injected errors."""
@@ -43,6 +45,24 @@ class MockBroker:
         self.do("topic", name=name, partitions=partitions)
         return name
 
+    async def values(self, topic: str, partition: int = 0) -> list[bytes]:
+        """All values on a partition, in order."""
+        target = TopicPartition(topic, partition)
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self.bootstrap, auto_offset_reset="earliest", fetch_max_wait_ms=10
+        )
+        await consumer.start()
+        try:
+            consumer.assign([target])
+            end = (await consumer.end_offsets([target]))[target]
+            found: list[bytes] = []
+            while await consumer.position(target) < end:
+                batches = await consumer.getmany(target, timeout_ms=100)
+                found += [record.value for record in batches.get(target, [])]
+            return found
+        finally:
+            await consumer.stop()
+
     def freeze(self) -> None:
         """Stop answering without closing any connection."""
         os.kill(self.process.pid, signal.SIGSTOP)
@@ -52,9 +72,9 @@ class MockBroker:
         os.kill(self.process.pid, signal.SIGCONT)
 
 
-@pytest.fixture(scope="module")
-def broker() -> Iterator[MockBroker]:
-    """The module's mock broker."""
+@contextmanager
+def mock_broker() -> Iterator[MockBroker]:
+    """A mock broker of one's own, for injected errors that nobody else should meet."""
     script = Path(__file__).with_name("mock_broker.py")
     with subprocess.Popen(
         [sys.executable, script, "100"],
@@ -68,3 +88,16 @@ def broker() -> Iterator[MockBroker]:
         yield MockBroker(process, started["bootstrap"])
         os.kill(process.pid, signal.SIGCONT)
         process.kill()
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[MockBroker]:
+    """The module's mock broker."""
+    with mock_broker() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def new_broker() -> Callable[[], AbstractContextManager[MockBroker]]:
+    """Starts further mock brokers."""
+    return mock_broker

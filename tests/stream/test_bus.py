@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Iterable
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 
 from headgate.streams.bus import Bus, Position, Record
 from headgate.streams.errors import LogUnavailable, RecordTooLarge
@@ -29,22 +29,9 @@ def records(topic: str, values: Iterable[int], partition: int = 0) -> list[Recor
     return [Record(topic, partition, b"key", b"%d" % value) for value in values]
 
 
-async def values_of(broker, topic: str, partition: int = 0) -> list[int]:
-    """All values on a partition, in order."""
-    target = TopicPartition(topic, partition)
-    consumer = AIOKafkaConsumer(bootstrap_servers=broker.bootstrap, fetch_max_wait_ms=10)
-    await consumer.start()
-    try:
-        consumer.assign([target])
-        await consumer.seek_to_beginning(target)
-        end = (await consumer.end_offsets([target]))[target]
-        found: list[int] = []
-        while await consumer.position(target) < end:
-            batch = await consumer.getmany(target, timeout_ms=100)
-            found += [int(record.value) for record in batch.get(target, [])]
-        return found
-    finally:
-        await consumer.stop()
+async def values_of(broker, topic: str) -> list[int]:
+    """All values on the first partition, in order."""
+    return [int(value) for value in await broker.values(topic)]
 
 
 def first_seen(values: list[int]) -> list[int]:
