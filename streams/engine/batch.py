@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from headgate.streams.engine.claims import Claim, Ownership, leave
+from headgate.streams.engine.claims import EXIT_BUG, Claim, Ownership, leave
 from headgate.streams.engine.intake import Delivered, Event, Intake
 from headgate.streams.errors import ClaimLost, Unavailable
 from headgate.streams.settings import Settings
@@ -18,8 +18,6 @@ log = structlog.get_logger(__name__)
 
 IDLE_S = 0.5
 """After this long without records positions are saved and lost records looked for."""
-EXIT_BUG = 1
-"""An error that nobody foresaw: the process ends, visibly, and the records come again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +89,8 @@ class BatchLoop:
         records = self._intake.take(self._settings.batch_max)
         if records:
             await self._work_on(records)
-        await self._intake.close_holes()
+        with contextlib.suppress(Unavailable):
+            await self._intake.close_holes()
 
     async def _work_on(self, records: list[Delivered]) -> None:
         claims = self._ownership.of(self._intake.topic)
@@ -135,8 +134,8 @@ class BatchLoop:
 
     async def _save(self) -> None:
         claims = self._ownership.of(self._intake.topic)
-        if claims and not await self._ownership.store.advance(self._intake.topic, claims):
-            raise ClaimLost(f"{self._intake.topic} was taken over")
+        if claims:
+            await self._ownership.advance(self._intake.topic, claims)
         self._unsaved = False
 
     async def halt(self, within_s: float) -> None:

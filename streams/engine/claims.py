@@ -12,10 +12,12 @@ from uuid import UUID
 
 import structlog
 
-from headgate.streams.errors import PartitionRefused, Unavailable
+from headgate.streams.errors import ClaimLost, PartitionRefused, Unavailable
 
 log = structlog.get_logger(__name__)
 
+EXIT_BUG = 1
+"""An error that nobody foresaw: the process ends, visibly, and the records come again."""
 EXIT_CLAIM_LOST = 75
 """Another process owns the partition: start afresh, at once."""
 EXIT_SUPERSEDED = 76
@@ -92,10 +94,22 @@ class Ownership:
         self.problem = ""
         self._log_ends, self._commits = log_ends, commits
         self._taking: asyncio.Task[None] | None = None
+        # The heartbeat and a claim may ask at once; two numbers for one process would make it
+        # believe that it was superseded by itself.
+        self._registering = asyncio.Lock()
 
     def of(self, topic: str) -> dict[int, Claim]:
         """The claims on one topic."""
         return {part: claim for (name, part), claim in self.claims.items() if name == topic}
+
+    async def advance(self, topic: str, claims: Mapping[int, Claim]) -> None:
+        """Store how far the work has come. Raises ClaimLost when another process took over what
+        is still ours; of what we have let go of meanwhile a refusal is no news."""
+        if await self.store.advance(topic, claims):
+            return
+        held = self.of(topic)
+        if self.ready.is_set() and all(held.get(part) is claim for part, claim in claims.items()):
+            raise ClaimLost(f"{topic} partitions {sorted(claims)} were taken over")
 
     def assigned(self, partitions: Iterable[tuple[str, int]]) -> None:
         """Begin to claim what the broker assigned; returns at once."""
@@ -127,6 +141,9 @@ class Ownership:
             except PartitionRefused as error:
                 self.problem = str(error)
                 log.critical("partition refused", reason=str(error))
+            except Exception:  # the last boundary: without claims a live process does nothing
+                log.critical("claiming failed", exc_info=True)
+                leave(EXIT_BUG)
             await asyncio.sleep(wait_s)
             wait_s = min(wait_s * 2, 2.0)
 
@@ -164,22 +181,25 @@ class Ownership:
 
     async def register(self) -> None:
         """Take the next incarnation of our id, once per process. Raises Unavailable."""
-        if not self.incarnation:
-            self.incarnation = await self.store.register(
-                self.identity.instance_id, self.identity.role, 0
-            )
+        async with self._registering:
+            if not self.incarnation:
+                await self._register_above(0)
+
+    async def _register_above(self, held: int) -> None:
+        self.incarnation = await self.store.register(
+            self.identity.instance_id, self.identity.role, held
+        )
 
     async def leave_if_superseded(self) -> None:
         """Two live processes under one id depose each other for ever unless the older one leaves.
         A store that knows an *older* one was restored from a backup: register again (08 R2)."""
-        newest = await self.store.newest(self.identity.instance_id)
-        if newest > self.incarnation:
-            log.critical("superseded", ours=self.incarnation, newest=newest)
-            leave(EXIT_SUPERSEDED)
-        if newest < self.incarnation:
-            self.incarnation = await self.store.register(
-                self.identity.instance_id, self.identity.role, self.incarnation
-            )
+        async with self._registering:
+            newest = await self.store.newest(self.identity.instance_id)
+            if newest > self.incarnation:
+                log.critical("superseded", ours=self.incarnation, newest=newest)
+                leave(EXIT_SUPERSEDED)
+            if newest < self.incarnation:
+                await self._register_above(self.incarnation)
 
     async def lost(self) -> NoReturn:
         """A claim was refused: nothing is published, nothing acknowledged, the process ends."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from headgate.streams.engine.batch import EXIT_BUG, IDLE_S
-from headgate.streams.engine.claims import Ownership, leave
+from headgate.streams.engine.batch import IDLE_S
+from headgate.streams.engine.claims import EXIT_BUG, Ownership, leave
 from headgate.streams.engine.intake import Delivered, Event, Intake
 from headgate.streams.errors import ClaimLost, Unavailable
 from headgate.streams.settings import Settings
@@ -63,7 +63,6 @@ class EachLoop:
         self._tasks: set[asyncio.Task[None]] = set()
         self._prefixes: dict[int, Prefix] = {}
         self._room = asyncio.Event()
-        self._halted = False
         self.done = 0
         self.waiting_for: str | None = None
         ownership.loops.append(self)
@@ -90,12 +89,11 @@ class EachLoop:
             while len(self._tasks) >= self._in_flight_max:
                 self._room.clear()
                 await self._room.wait()
-            if not await self._intake.wait(IDLE_S):
-                await self._intake.reread_lost()
-                continue
+            found = await self._intake.wait(IDLE_S)
             for record in self._intake.take(self._in_flight_max - len(self._tasks)):
                 self._start(record)
-            await self._intake.close_holes()
+            with contextlib.suppress(Unavailable):
+                await (self._intake.close_holes() if found else self._intake.reread_lost())
 
     def _start(self, record: Delivered) -> None:
         claim = self._ownership.of(record.topic)[record.partition]
@@ -144,8 +142,7 @@ class EachLoop:
                 moved[partition] = claim
         if not moved:
             return
-        if not await self._ownership.store.advance(self._intake.topic, moved):
-            raise ClaimLost(f"{self._intake.topic} was taken over")
+        await self._ownership.advance(self._intake.topic, moved)
         for claim in moved.values():
             claim.saved_offset = claim.next_offset
 

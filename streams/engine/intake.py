@@ -12,7 +12,7 @@ from typing import Protocol
 import structlog
 
 from headgate.streams.bus import Record
-from headgate.streams.engine.claims import Ownership
+from headgate.streams.engine.claims import Claim, Ownership
 
 log = structlog.get_logger(__name__)
 
@@ -75,6 +75,9 @@ class Source(Protocol):
     def log_end(self, partition: int) -> int | None:
         """The end of the partition as last heard of, None when nothing was heard."""
 
+    async def log_start(self, partition: int) -> int:
+        """The first offset that retention has left. Raises LogUnavailable."""
+
 
 class Intake:
     """The queue between Faust's stream and a loop. It hands out each partition's records without
@@ -121,7 +124,10 @@ class Intake:
 
     def take(self, records_max: int) -> list[Delivered]:
         """At most `records_max` records, contiguous per partition from the claims' positions.
-        Never waits: between taking and working the claims must not change."""
+        Never waits: between taking and working the claims must not change. Takes nothing once a
+        revoke has begun: it would not be waited for."""
+        if not self._ownership.ready.is_set():
+            return []
         claims = self._ownership.of(self.topic)
         generation = self._source.generation
         taken: list[Delivered] = []
@@ -146,12 +152,14 @@ class Intake:
 
     async def close_holes(self) -> None:
         """Read again where a record was missing; the copies behind the hole are dropped as they
-        come. Each hole is sought once, until `reread_lost` finds that it did not help."""
+        come. Each hole is sought once, until `reread_lost` finds that it did not help. Raises
+        LogUnavailable; the next record, or `reread_lost`, shows the hole again."""
         holes, self._holes = self._holes, {}
         for partition, seen in holes.items():
             claim = self._ownership.of(self.topic).get(partition)
             if claim is None or self._rewound.get(partition) == claim.position:
                 continue
+            await self._skip_removed(partition, claim)
             self._rewound[partition] = claim.position
             log.warning(
                 "reading again",
@@ -161,6 +169,19 @@ class Intake:
                 seen=seen,
             )
             await self._source.rewind(partition, claim.position)
+
+    async def _skip_removed(self, partition: int, claim: Claim) -> None:
+        """08 R4: only what retention removed is really gone, and nobody can wait for it."""
+        start = await self._source.log_start(partition)
+        if start > claim.position:
+            log.critical(
+                "retention removed records that nobody had worked on",
+                topic=self.topic,
+                partition=partition,
+                first=claim.position,
+                last=start - 1,
+            )
+            claim.position = start
 
     async def reread_lost(self) -> None:
         """Called when nothing arrives: go back to the claims' positions where the log goes on

@@ -42,6 +42,14 @@ class FaustSource:
         """The end of the partition as the last fetch told it."""
         return self._app.consumer.highwater(TP(self._full_name, partition))
 
+    async def log_start(self, partition: int) -> int:
+        """The first offset that retention has left. Raises LogUnavailable."""
+        target = TP(self._full_name, partition)
+        try:
+            return (await self._app.consumer.earliest_offsets(target))[target]
+        except KafkaError as error:
+            raise LogUnavailable(f"the start of {target} is not known: {error!r}") from error
+
 
 class Worker:
     """A role: its Faust app, what it owns, and its loops."""
