@@ -66,7 +66,7 @@ class Workers:
         """Start a process in a slot; it becomes the slot's newest."""
         log = self.logs / f"{self.place.settings.namespace}-{self.role}-{slot}.log"
         running = await process.start(
-            [sys.executable, "-c", f"import argparse; from headgate.cli.worker import run; run(argparse.Namespace(role='{self.role}'))"],
+            [sys.executable, "-m", "headgate", "worker", self.role],
             log,
             environment={
                 **self.place.environment,
