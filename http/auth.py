@@ -91,10 +91,10 @@ def _credentials(headers: Mapping[str, str]) -> tuple[str | None, str]:
     """The key id, None when only a secret was sent, and the secret."""
     authorization = headers.get("authorization")
     if authorization is not None:
-        scheme, _, secret = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not secret.strip():
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
             raise ApiKeyInvalid("Authorization must be: Bearer, a space, and the API secret.")
-        return None, secret.strip()
+        return None, token.strip()
     key_id, secret = headers.get("x-api-key"), headers.get("x-api-secret")
     if not key_id or not secret:
         lacking = "X-Api-Key and X-Api-Secret" if not key_id else "X-Api-Secret"

@@ -54,6 +54,14 @@ class Settings(BaseSettings):
     """Port that the edge listens on."""
     body_bytes_max: PositiveInt = 65536
     """Longest request body; longer ones are answered 413 and the connection is closed."""
+    body_wait_ms: PositiveInt = 10_000
+    """How long a request's headers and body may take to arrive."""
+    header_bytes_max: PositiveInt = 16_384
+    """Longest request line and headers together; longer ones are answered 431."""
+    headers_max: PositiveInt = 100
+    """Most headers of a request; more are answered 431."""
+    requests_in_flight_max: PositiveInt = 2048
+    """Requests that one edge works on at a time; beyond it they are answered 503."""
     idempotency_window_s: PositiveInt = 7 * 86400
     """How long the stored answer of an idempotency key is kept. Duplicates are refused for ever."""
     in_flight_wait_ms: PositiveInt = 2000

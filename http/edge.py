@@ -1,0 +1,76 @@
+"""The edge: every route of the REST API in one ASGI application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import Route
+
+from headgate.http.gate import Gate
+from headgate.http.health import Health, JobsStatus
+from headgate.http.openapi import Document
+from headgate.http.operations import Operations
+from headgate.http.payments import PaymentCreation, PaymentReading
+from headgate.http.routing import at, nowhere
+from headgate.http.services import Services
+from headgate.http.webhook_settings import WebhookSettings
+from headgate.http.webhooks import Webhooks
+from headgate.streams.settings import Settings
+
+API = "/api/v1"
+
+
+def create_app(settings: Settings) -> Starlette:
+    """The edge for these settings. Raises SecretUnreadable without a usable secret key; every
+    other lack is waited for in the background (00 A4)."""
+    services = Services(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        del app
+        await services.start()
+        try:
+            yield
+        finally:
+            await services.stop()
+
+    gate = Middleware(Gate, settings=settings, metrics=services.metrics)
+    app = Starlette(routes=routes(services), middleware=[gate], lifespan=lifespan)
+    app.router.redirect_slashes = False
+    app.router.default = nowhere
+    app.state.services = services
+    return app
+
+
+def routes(services: Services) -> list[Route]:
+    """Every route. What a payment needs most often stands first: routes are tried in order."""
+    settings, postgres = services.settings, services.postgres
+    authenticator, configuration = services.authenticator, services.configuration
+    creation = PaymentCreation(
+        authenticator, configuration, services.creator, services.handoff, services.metrics
+    )
+    reading = PaymentReading(settings, authenticator, postgres, services.claims, services.decisions)
+    webhooks = Webhooks(settings, authenticator, postgres, services.bus, services.box)
+    webhook_settings = WebhookSettings(
+        settings, authenticator, postgres, configuration, services.box
+    )
+    health = Health(settings, services.bus, services.cache, postgres, services.metrics)
+    operations = Operations(settings, authenticator, services.decisions)
+    jobs = JobsStatus(settings, postgres, services.decisions, services.claims)
+    return [
+        at(f"{API}/payments", GET=reading.listed, POST=creation.create),
+        at(f"{API}/payments/{{id}}", GET=reading.show),
+        at(f"{API}/operations/{{id}}", GET=operations.show),
+        at(f"{API}/webhooks", GET=webhooks.listed),
+        at(f"{API}/webhooks/settings", PUT=webhook_settings.put),
+        at(f"{API}/webhooks/{{id}}/retry", POST=webhooks.retry),
+        at(f"{API}/test/jobs/status", GET=jobs.show),
+        at("/health", GET=health.health),
+        at("/health/live", GET=health.live),
+        at("/health/ready", GET=health.ready),
+        at("/metrics", GET=health.metrics),
+        at("/openapi.json", GET=Document().show),
+    ]

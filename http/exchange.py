@@ -1,0 +1,85 @@
+"""What every handler knows of its request beyond the body of ASGI: id, route, body, headers."""
+
+from __future__ import annotations
+
+import re
+from typing import cast
+from urllib.parse import parse_qsl
+
+from starlette.types import Scope
+
+from headgate.http.problems import ParameterInvalid
+
+REQUEST_ID, ROUTE, BODY = "headgate.request_id", "headgate.route", "headgate.body"
+"""Where the gate and the routes leave them in the scope."""
+
+KEY_CHARACTERS_MAX = 255
+LIMIT_DEFAULT = 10
+_BARE_KEY = re.compile(r"[\x20-\x7e]+")
+_QUOTED_KEY = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])+)"')
+_NUMBER_DIGITS_MAX = 12
+
+
+class Exchange:
+    """One request, read."""
+
+    __slots__ = ("_scope", "headers")
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self.headers = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+        }
+
+    @property
+    def method(self) -> str:
+        """The HTTP method."""
+        return cast("str", self._scope["method"])
+
+    @property
+    def request_id(self) -> str:
+        """The id under which our log has this request."""
+        return cast("str", self._scope[REQUEST_ID])
+
+    @property
+    def body(self) -> bytes:
+        """The whole body, within the limit."""
+        return cast("bytes", self._scope[BODY])
+
+    def path(self, name: str) -> str:
+        """A part of the path."""
+        return cast("str", self._scope["path_params"][name])
+
+    def query(self) -> dict[str, str]:
+        """The query's parameters; of two with one name the last counts."""
+        raw = self._scope["query_string"].decode("latin-1")
+        return dict(parse_qsl(raw, keep_blank_values=True)) if raw else {}
+
+    def idempotency_key(self) -> str | None:
+        """The client's key, bare or as a quoted string (01 §7.3). Raises ParameterInvalid."""
+        given = self.headers.get("idempotency-key")
+        if given is None:
+            return None
+        quoted = _QUOTED_KEY.fullmatch(given)
+        key = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else given
+        if not _BARE_KEY.fullmatch(key) or len(key) > KEY_CHARACTERS_MAX:
+            raise ParameterInvalid(
+                f"Idempotency-Key must have 1 to {KEY_CHARACTERS_MAX} printable ASCII characters; "
+                f"this one has {len(given)} characters.",
+                param="Idempotency-Key",
+            )
+        return key
+
+
+def whole_number(query: dict[str, str], name: str, default: int, *, least: int, most: int) -> int:
+    """A query parameter that is a whole number. Raises ParameterInvalid."""
+    given = query.get(name)
+    if given is None:
+        return default
+    digits = given.isascii() and given.isdigit() and len(given) <= _NUMBER_DIGITS_MAX
+    if not digits or not least <= int(given) <= most:
+        raise ParameterInvalid(
+            f"{name} is {given[:40]!a}; it must be a whole number from {least} to {most}.",
+            param=name,
+        )
+    return int(given)

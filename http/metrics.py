@@ -1,0 +1,67 @@
+"""What the edge counts, for Prometheus."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_ACCEPT_BUCKETS_S = (
+    0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 2, 5,
+)  # fmt: skip
+
+
+class Metrics:
+    """The metrics of one edge. Labels have few values: templates, not paths."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "headgate_http_requests",
+            "Answered requests.",
+            ("method", "route", "status"),
+            registry=self.registry,
+        )
+        self._by_labels: dict[tuple[str, str, int], Counter] = {}
+        self.accept_s = Histogram(
+            "headgate_accept_seconds",
+            "Time from a create's body to its answer.",
+            buckets=_ACCEPT_BUCKETS_S,
+            registry=self.registry,
+        )
+        self.accepted = Counter(
+            "headgate_accepted",
+            "Creates by how they were answered: log, outbox, replayed, undecided.",
+            ("how",),
+            registry=self.registry,
+        )
+        self.in_flight = Gauge(
+            "headgate_http_in_flight", "Requests being worked on.", registry=self.registry
+        )
+        self.outbox = Gauge(
+            "headgate_outbox_entries",
+            "Commands that wait in Redis for the log.",
+            registry=self.registry,
+        )
+        self.up = Gauge(
+            "headgate_dependency_up",
+            "Whether a dependency answers, as this edge sees it.",
+            ("dependency",),
+            registry=self.registry,
+        )
+
+    def count(self, method: str, route: str, status: int) -> None:
+        """Count an answer."""
+        labels = (method, route, status)
+        counter = self._by_labels.get(labels)
+        if counter is None:
+            shown = method if method in _METHODS else "other"
+            counter = self._requests.labels(shown, route, str(status))
+            if shown == method:  # A client may draw methods; we do not remember those.
+                self._by_labels[labels] = counter
+        counter.inc()
+
+    def text(self) -> bytes:
+        """Everything in Prometheus' text format."""
+        return generate_latest(self.registry)

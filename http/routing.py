@@ -1,0 +1,52 @@
+"""Routes: one path, its methods, and answers as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+import orjson
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from headgate.http.exchange import ROUTE, Exchange
+from headgate.http.problems import Json, MethodNotAllowed, ResourceMissing
+
+Handler = Callable[[Exchange], Awaitable[Response]]
+
+
+class Resource:
+    """All methods of one path; the others are answered 405 with `Allow`."""
+
+    def __init__(self, template: str, handlers: Mapping[str, Handler]) -> None:
+        self.template = template
+        self.handlers = dict(handlers)
+        if "GET" in handlers:
+            self.handlers["HEAD"] = handlers["GET"]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope[ROUTE] = self.template
+        handler = self.handlers.get(scope["method"])
+        if handler is None:
+            raise MethodNotAllowed(scope["method"], sorted(self.handlers))
+        response = await handler(Exchange(scope))
+        await response(scope, receive, send)
+
+
+def at(template: str, **handlers: Handler) -> Route:
+    """The route of a path, with a handler by method: `at("/health", GET=health)`."""
+    return Route(template, Resource(template, handlers))
+
+
+async def nowhere(scope: Scope, receive: Receive, send: Send) -> None:
+    """The answer to every path that is no route."""
+    del receive, send
+    raise ResourceMissing(f"There is nothing at {scope['path'][:200]!a}; see /openapi.json.")
+
+
+def json_answer(
+    content: Json | bytes, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """An answer in JSON; bytes are JSON already."""
+    body = content if isinstance(content, bytes) else orjson.dumps(content)
+    return Response(body, status, headers, "application/json")

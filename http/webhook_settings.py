@@ -1,0 +1,157 @@
+"""`PUT /api/v1/webhooks/settings`: where a merchant's webhooks go, and their secret."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import orjson
+from starlette.responses import Response
+
+from headgate.http.auth import Authenticator
+from headgate.http.body import check_media_type, parse_object
+from headgate.http.exchange import Exchange
+from headgate.http.problems import Json, ParameterMissing, UrlForbidden
+from headgate.http.routing import json_answer
+from headgate.http.schemas import SettingsRequest
+from headgate.http.validation import validated
+from headgate.streams import ids
+from headgate.streams.addresses import check_address, check_url
+from headgate.streams.errors import StoreUnavailable, WebhookUrlForbidden
+from headgate.streams.secrets import SecretBox, draw_webhook_secret, is_masked
+from headgate.streams.settings import Settings
+from headgate.streams.targets import parse_url
+from headgate.tables.configuration import ApiKey, ConfigurationCopy
+from headgate.tables.merchants import SEED_EVENTS
+from headgate.tables.postgres import Postgres, Row, statements
+
+RESOLVE_WAIT_S = 2.0
+"""How long the name in a URL may take to resolve. What does not resolve is checked when it is
+connected to; a merchant may set a URL before its name exists."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What the default endpoint becomes."""
+
+    endpoint_id: str
+    url: str
+    sealed_secret: str
+    event_types: Sequence[str]
+    drawn_secret: str | None
+    said: dict[str, Json]
+    """For the audit; never the secret itself."""
+
+
+class WebhookSettings:
+    """Changes the default endpoint: omitted means unchanged, so does a masked secret (08 R33)."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        authenticator: Authenticator,
+        postgres: Postgres,
+        configuration: ConfigurationCopy,
+        box: SecretBox,
+    ) -> None:
+        self._authenticator = authenticator
+        self._postgres = postgres
+        self._configuration = configuration
+        self._box = box
+        self._allow_loopback = settings.webhook_allow_loopback
+
+    async def put(self, exchange: Exchange) -> Response:
+        """Change URL, secret or both, in one transaction with the audit row."""
+        api_key = await self._authenticator.key_of(exchange.headers)
+        check_media_type(exchange.headers)
+        asked = validated(SettingsRequest, parse_object(exchange.body))
+        if asked.url is None and asked.secret is None:
+            raise ParameterMissing("Send webhookUrl, webhookSecret or both.", param="webhookUrl")
+        if asked.url is not None:
+            await self._check_url(asked.url, livemode=api_key.mode == "live")
+        change = await self._store(asked, api_key)
+        with contextlib.suppress(StoreUnavailable):  # It is stored; the copy follows in a second.
+            await self._configuration.refresh()
+        answer: dict[str, Json] = {"success": True, "message": "Webhook settings updated"}
+        if change.drawn_secret is not None:
+            answer["webhook_secret"] = change.drawn_secret  # Shown this once.
+        return json_answer(answer)
+
+    async def _check_url(self, url: str, *, livemode: bool) -> None:
+        try:
+            check_url(url, allow_loopback=self._allow_loopback, livemode=livemode)
+            await self._check_resolved(url)
+        except WebhookUrlForbidden as error:
+            raise UrlForbidden(str(error), param="webhookUrl") from None
+
+    async def _check_resolved(self, url: str) -> None:
+        """Refuse a name that leads to an address which webhooks must not go to. Every connection
+        checks that again, since names change."""
+        target = parse_url(url)
+        if target.address is not None:
+            return
+        try:
+            async with asyncio.timeout(RESOLVE_WAIT_S):
+                found = await asyncio.get_running_loop().getaddrinfo(target.host, target.port)
+        except (OSError, TimeoutError, UnicodeError):
+            return
+        for *_, place in found:
+            address = ipaddress.ip_address(str(place[0]))
+            reason = check_address(address, allow_loopback=self._allow_loopback)
+            if reason:
+                raise WebhookUrlForbidden(
+                    f"Webhooks cannot be sent to {target.host}: it leads to {address}, {reason}."
+                )
+
+    async def _store(self, asked: SettingsRequest, api_key: ApiKey) -> _Change:
+        whose = (api_key.merchant_id, api_key.mode)
+        async with self._postgres.connection() as connection, connection.transaction():
+            # The bump locks the one row of configuration, so that changes come one by one.
+            await connection.execute(statements()["bump_configuration"])
+            row = await connection.fetchrow(statements()["edge_default_endpoint"], *whose)
+            change = self._change(asked, row)
+            await connection.execute(
+                statements()["set_default_endpoint"],
+                change.endpoint_id,
+                *whose,
+                change.url,
+                change.sealed_secret,
+                list(change.event_types),
+            )
+            await connection.execute(
+                statements()["audit"],
+                api_key.id,
+                "webhook.settings",
+                change.endpoint_id,
+                orjson.dumps(change.said).decode(),
+            )
+        return change
+
+    def _change(self, asked: SettingsRequest, row: Row | None) -> _Change:
+        """What the endpoint becomes, given what it is."""
+        secret = asked.secret
+        if secret is not None and is_masked(secret):
+            secret = None
+        url = asked.url or (row["url"] if row else None)
+        if url is None:
+            raise ParameterMissing(
+                "There is no webhook URL yet; send webhookUrl.", param="webhookUrl"
+            )
+        drawn = draw_webhook_secret() if row is None and secret is None else None
+        new_secret = secret or drawn
+        said: dict[str, Json] = {"url": url, "secret": "changed" if new_secret else "unchanged"}
+        return _Change(
+            endpoint_id=row["id"] if row else ids.draw_id("whe_"),
+            url=url,
+            sealed_secret=self._box.seal(new_secret) if new_secret else _sealed(row),
+            event_types=row["event_types"] if row else SEED_EVENTS,
+            drawn_secret=drawn,
+            said=said,
+        )
+
+
+def _sealed(row: Row | None) -> str:
+    return str(row["sealed_secret"]) if row else ""

@@ -1,0 +1,25 @@
+-- name: edge_decisions
+-- What became of commands, with the payment as it is now.
+select o.command_id, o.merchant_id, o.type, o.payment_id, o.fingerprint, o.refusal, o.partition,
+    o."offset", p.record::text
+from operations o left join payments p on p.id = o.payment_id
+where o.command_id = any($1::text[])
+
+-- name: edge_adopt_redis
+-- $2 is since when this Redis data exists: it vouches only if no payment is older (08 R13).
+update configuration set redis_token = $1, version = version + 1
+where redis_token is null and not exists (select 1 from operations where created_at < $2)
+returning version
+
+-- name: edge_default_endpoint
+select id, url, sealed_secret, event_types, enabled from webhook_endpoints
+where merchant_id = $1 and mode = $2 and is_default
+
+-- name: edge_payment_place
+select created_at, id from payments where id = $1 and merchant_id = $2 and mode = $3
+
+-- name: edge_payment_counts
+select count(*) filter (where status = 'pending') as pending,
+    count(*) filter (where status in ('success', 'canceled')) as completed,
+    count(*) filter (where status = 'failed') as failed
+from payments
