@@ -31,7 +31,7 @@ class Merchant(BaseModel):
 class ApiKey(BaseModel):
     """The hashed half of a key pair. `id` is the public half that may stand in a browser."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
 
     id: str
     merchant_id: str
@@ -59,7 +59,7 @@ class Endpoint(BaseModel):
 class Configuration(BaseModel):
     """One consistent reading of the configuration."""
 
-    model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
+    model_config = ConfigDict(frozen=True)
 
     version: int = 0
     redis_token: str | None = None
