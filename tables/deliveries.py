@@ -8,8 +8,12 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
+from headgate.streams import ids
+from headgate.streams.bus import Record
+from headgate.streams.codec import SCHEMA_VERSION, encode
 from headgate.streams.deliveries import AttemptMade, DeliveryWanted, Kind
 from headgate.streams.settings import Settings
+from headgate.streams.topics import WEBHOOKS_ATTEMPTS, WEBHOOKS_READY
 
 SEED_WAITS_MS = (60_000, 300_000, 1_800_000, 7_200_000)
 """The seed's waits: 1, 5, 30 and 120 minutes after the attempt before; five attempts in all."""
@@ -23,6 +27,12 @@ ANSWER_CHARACTERS_MAX = 1000
 """Characters of an answer that the log and the deliveries table keep, as in the seed."""
 
 _SECONDS_DIGITS_MAX = 9
+
+
+REPEATED = "repeated"
+"""The header of a record that an earlier one may have told already: look before posting."""
+HELD = "held"
+"""The header that counts how often a delivery was held up without an attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +54,28 @@ class Successor:
 
     wanted: DeliveryWanted
     not_before_ms: int
+
+
+def ready(wanted: DeliveryWanted, settings: Settings, *, repeated: bool = False) -> Record:
+    """The record that wants the attempt now. All of an endpoint meet in one partition."""
+    return Record(
+        topic=WEBHOOKS_READY.full_name(settings),
+        partition=ids.partition_of(wanted.endpoint_id, settings.partitions),
+        key=wanted.endpoint_id.encode(),
+        value=encode(wanted),
+        headers=(("v", SCHEMA_VERSION), *([(REPEATED, b"1")] if repeated else [])),
+    )
+
+
+def made_record(made: AttemptMade, settings: Settings) -> Record:
+    """The record that tells of an attempt."""
+    return Record(
+        topic=WEBHOOKS_ATTEMPTS.full_name(settings),
+        partition=ids.partition_of(made.delivery_id, settings.partitions),
+        key=made.delivery_id.encode(),
+        value=encode(made),
+        headers=(("v", SCHEMA_VERSION),),
+    )
 
 
 def waits_ms(settings: Settings) -> tuple[int, ...]:

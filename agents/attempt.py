@@ -1,0 +1,87 @@
+"""One attempt: the body is signed with the secret of this moment, posted, and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from headgate.agents.outbound import Answer, DeliveryFailed
+from headgate.streams.clock import now_ms
+from headgate.streams.deliveries import DeliveryWanted
+from headgate.streams.secrets import SecretBox
+from headgate.streams.settings import Settings
+from headgate.streams.signatures import sign
+from headgate.tables.configuration import Endpoint
+from headgate.tables.deliveries import ANSWER_CHARACTERS_MAX, Outcome, answered, no_answer
+
+log = structlog.get_logger(__name__)
+
+DISABLED = no_answer("the endpoint is disabled; enable it and retry", blocked=True)
+
+
+class Sender(Protocol):
+    """Posts webhooks; `agents.outbound.PinnedTransport`."""
+
+    async def post(
+        self, url: str, body: bytes, headers: Mapping[str, str], timeout_ms: int
+    ) -> Answer:
+        """Any status is an answer. Raises DeliveryFailed when there was none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """An attempt that was made."""
+
+    outcome: Outcome
+    started_at_ms: int
+    duration_ms: int = 0
+    answer: str = ""
+    """The beginning of what the receiver said."""
+
+
+class Poster:
+    """Makes attempts."""
+
+    def __init__(self, settings: Settings, sender: Sender, secrets: SecretBox) -> None:
+        self._timeout_ms = settings.webhook_timeout_ms
+        self._sender = sender
+        self._secrets = secrets
+        self._opened: dict[str, str] = {}
+
+    def secret_of(self, endpoint: Endpoint) -> str:
+        """The endpoint's secret in clear. Raises SecretUnreadable."""
+        secret = self._opened.get(endpoint.sealed_secret)
+        if secret is None:
+            secret = self._secrets.open(endpoint.sealed_secret)
+            if len(self._opened) >= OPENED_MAX:
+                self._opened.clear()
+            self._opened[endpoint.sealed_secret] = secret
+        return secret
+
+    async def post(self, endpoint: Endpoint, secret: str, wanted: DeliveryWanted) -> Posted:
+        """Sign and post, within the deadline. No answer, of whatever kind, is an outcome."""
+        body, started_at_ms = wanted.body.encode(), now_ms()
+        try:
+            headers = sign([secret], wanted.event_id, started_at_ms // 1000, body)
+            answer = await self._sender.post(endpoint.url, body, headers, self._timeout_ms)
+        except DeliveryFailed as failure:
+            outcome = no_answer(failure.reason, blocked=failure.kind == "blocked")
+            return Posted(outcome, started_at_ms, round(failure.duration_ms))
+        except Exception:  # one endpoint must not end the process: its records would come again
+            log.exception("attempt failed in here", delivery_id=wanted.delivery_id)
+            outcome = no_answer("the attempt failed inside Headgate")
+            return Posted(outcome, started_at_ms, now_ms() - started_at_ms)
+        outcome = answered(answer.status, answer.header("Retry-After"), now_ms())
+        return Posted(outcome, started_at_ms, round(answer.duration_ms), _text(answer.body))
+
+
+OPENED_MAX = 4096
+"""Secrets in clear that are kept at most; opening one costs a decryption."""
+
+
+def _text(body: bytes) -> str:
+    """The beginning of an answer as text that PostgreSQL takes."""
+    return body.decode(errors="replace").replace("\0", "\ufffd")[:ANSWER_CHARACTERS_MAX]

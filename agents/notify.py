@@ -1,0 +1,186 @@
+"""Notify: facts are matched to the endpoints that want them; the body is the fact's own bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from headgate.streams import ids
+from headgate.streams.bus import Bus, Record
+from headgate.streams.codec import dead_letter, header
+from headgate.streams.commands import Mode
+from headgate.streams.crashpoints import reach
+from headgate.streams.deliveries import DeliveryWanted
+from headgate.streams.engine.batch import Batch
+from headgate.streams.engine.intake import Delivered
+from headgate.streams.errors import CannotDecode, StoreUnavailable
+from headgate.streams.facts import mode_of
+from headgate.streams.settings import Settings
+from headgate.streams.topics import PAYMENT_FACTS
+from headgate.tables.configuration import Configuration, ConfigurationCopy, Endpoint
+from headgate.tables.deliveries import ready, scheduled_token
+from headgate.tables.deliveries_store import DeliveryStore
+from headgate.tables.postgres import RowRefused
+
+log = structlog.get_logger(__name__)
+
+ROUNDS_MAX = 10
+"""How often one batch is matched anew because the configuration changed meanwhile."""
+EVERYTHING = "*"
+"""The event type by which an endpoint asks for all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a fact's headers say, so that a fact that nobody wants is never decoded."""
+
+    event_id: str
+    type: str
+    merchant_id: str
+    mode: Mode
+
+
+@dataclass(slots=True)
+class Matched:
+    """A batch matched with one configuration."""
+
+    version: int
+    wanted: list[DeliveryWanted] = field(default_factory=list)
+    dead: list[Record] = field(default_factory=list)
+
+
+class Notify:
+    """Handler of the facts loop. Handling a fact twice equals handling it once, by `delivery_id`
+    and the derived token: the first attempt is told again, marked, and deliver looks it up.
+
+    PostgreSQL away stops the loop: no facts are made without it either, so that a fact is always
+    matched with a configuration at least as new as itself (08 R30).
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: DeliveryStore,
+        bus: Bus,
+        configuration: ConfigurationCopy,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._bus = bus
+        self._configuration = configuration
+        self._endpoints = EndpointIndex(Configuration())
+
+    async def handle(self, batch: Batch) -> None:
+        """Match, store, publish. Raises Unavailable (try the same batch again), ClaimLost."""
+        try:
+            await self._notify(batch)
+        except RowRefused as refusal:
+            await self._isolate(batch, str(refusal))
+
+    async def _isolate(self, batch: Batch, reason: str) -> None:
+        """08 R6: halve the batch until the row that PostgreSQL refuses stands alone."""
+        if len(batch.records) > 1:
+            for half in batch.split():
+                await self.handle(half)
+            return
+        log.error("fact refused", offset=batch.records[0].offset, reason=reason)
+        await self._store_matched(batch, [])
+        await self._bus.publish_until_acked([self._dead(batch.records[0], reason)])
+
+    async def _notify(self, batch: Batch) -> None:
+        matched, fresh = await self._store_matched(batch, batch.records)
+        reach("notify.stored")
+        outputs = [
+            ready(one, self._settings, repeated=one.delivery_id not in fresh)
+            for one in matched.wanted
+        ]
+        outputs += matched.dead
+        if outputs:
+            await self._bus.publish_until_acked(outputs)
+        reach("notify.published")
+
+    async def _store_matched(
+        self, batch: Batch, records: Sequence[Delivered]
+    ) -> tuple[Matched, frozenset[str]]:
+        """The deliveries, and which of them are new; matched with the configuration as it was
+        when they were stored."""
+        for _ in range(ROUNDS_MAX):
+            matched = self._match(records)
+            stored = await self._store.want(
+                batch.claims, batch.positions(), matched.version, matched.wanted
+            )
+            if stored.version == matched.version:
+                return matched, stored.fresh
+            await self._configuration.refresh()
+        raise StoreUnavailable(f"the configuration changed {ROUNDS_MAX} times meanwhile")
+
+    def _match(self, records: Sequence[Delivered]) -> Matched:
+        configuration = self._configuration.now
+        if configuration is not self._endpoints.configuration:
+            self._endpoints = EndpointIndex(configuration)
+        matched = Matched(configuration.version)
+        for record in records:
+            try:
+                about = about_fact(record)
+                matched.wanted += [
+                    wanted_by(endpoint, about, record) for endpoint in self._endpoints.of(about)
+                ]
+            except CannotDecode as error:
+                matched.dead.append(self._dead(record, str(error)))
+        return matched
+
+    def _dead(self, record: Delivered, reason: str) -> Record:
+        origin = record.as_record(PAYMENT_FACTS.full_name(self._settings))
+        return dead_letter(PAYMENT_FACTS, self._settings, origin, record.offset, reason)
+
+
+class EndpointIndex:
+    """The enabled endpoints of one configuration, by whom and what they are for."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self.configuration = configuration
+        self._found: dict[tuple[str, str, str], list[Endpoint]] = {}
+        for endpoint in configuration.endpoints.values():
+            for event_type in endpoint.event_types if endpoint.enabled else ():
+                key = (endpoint.merchant_id, endpoint.mode, event_type)
+                self._found.setdefault(key, []).append(endpoint)
+
+    def of(self, about: About) -> list[Endpoint]:
+        """The endpoints that want this fact, each once."""
+        named = self._found.get((about.merchant_id, about.mode, about.type), [])
+        greedy = self._found.get((about.merchant_id, about.mode, EVERYTHING), [])
+        return named + [endpoint for endpoint in greedy if endpoint not in named]
+
+
+def about_fact(record: Delivered) -> About:
+    """What the record's headers say. Raises CannotDecode when one is missing."""
+    event_id, event_type, merchant_id, livemode = (
+        header(record.headers, name) for name in ("ce_id", "ce_type", "merchant-id", "livemode")
+    )
+    if not (event_id and event_type and merchant_id and livemode):
+        raise CannotDecode("a fact needs the headers ce_id, ce_type, merchant-id and livemode")
+    return About(event_id, event_type, merchant_id, mode_of(livemode == "true"))
+
+
+def wanted_by(endpoint: Endpoint, about: About, record: Delivered) -> DeliveryWanted:
+    """The first attempt of the fact's delivery to the endpoint. Raises CannotDecode when the fact
+    is not text: its bytes could not be told unchanged."""
+    delivery_id = ids.delivery_id(about.event_id, endpoint.id)
+    try:
+        body, payment_id = (record.value or b"").decode(), record.key.decode()
+    except UnicodeDecodeError as error:
+        raise CannotDecode(f"the fact is not UTF-8: {error.reason}") from None
+    return DeliveryWanted(
+        delivery_id=delivery_id,
+        event_id=about.event_id,
+        endpoint_id=endpoint.id,
+        merchant_id=about.merchant_id,
+        payment_id=payment_id,
+        mode=about.mode,
+        type=about.type,
+        token=scheduled_token(delivery_id, 1),
+        body=body,
+        created_at_ms=record.timestamp_ms,
+    )

@@ -1,0 +1,122 @@
+"""Deliveries and attempts in PostgreSQL: wanted by notify, looked up by deliver, projected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from headgate.streams.clock import from_ms
+from headgate.streams.deliveries import AttemptMade, DeliveryWanted
+from headgate.streams.engine.claims import Claim
+from headgate.streams.errors import ClaimLost, StoreUnavailable
+from headgate.streams.topics import PAYMENT_FACTS, WEBHOOKS_ATTEMPTS
+from headgate.tables.postgres import Postgres, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of a batch of wanted deliveries."""
+
+    version: int
+    """The configuration's version. Another one than was matched with: nothing was stored."""
+    fresh: frozenset[str]
+    """The deliveries that were not there before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a wanted attempt."""
+
+    recorded: bool = False
+    """It was made before; these follow it."""
+    next_attempt: int | None = None
+    next_at_ms: int | None = None
+    delivered: bool = False
+    """Its delivery has arrived, by this or by another attempt."""
+
+
+class DeliveryStore:
+    """Methods raise StoreUnavailable, and RowRefused for a row that will never be taken."""
+
+    def __init__(self, postgres: Postgres) -> None:
+        self._postgres = postgres
+
+    async def want(
+        self,
+        claims: Mapping[int, Claim],
+        positions: Mapping[int, int],
+        version: int,
+        wanted: Sequence[DeliveryWanted],
+    ) -> Stored:
+        """Store a batch's deliveries as pending, and how far the facts were read.
+
+        `version` is that of the configuration that they were matched with. Raises ClaimLost.
+        """
+        row = await self._postgres.fetch_row(
+            "want_deliveries",
+            PAYMENT_FACTS.name,
+            *_claim_columns(claims, positions),
+            version,
+            *(_column(wanted, name) for name in ("delivery_id", *_OF_THE_EVENT)),
+            [from_ms(one.created_at_ms) for one in wanted],
+        )
+        row = _held(row, PAYMENT_FACTS.name, claims)
+        if row["version"] is None:
+            raise StoreUnavailable("the configuration row is missing: run `headgate migrate`")
+        return Stored(row["version"], frozenset(row["fresh"]))
+
+    async def known(self, wanted: Sequence[DeliveryWanted]) -> list[Known]:
+        """What is known of each, in their order."""
+        keys = list(dict.fromkeys((one.delivery_id, one.token) for one in wanted))
+        rows = await self._postgres.fetch(
+            "attempts_recorded", [delivery for delivery, _ in keys], [token for _, token in keys]
+        )
+        found = {
+            (row["delivery_id"], row["token"]): Known(
+                row["recorded"], row["next_attempt"], row["next_at_ms"], row["delivered"]
+            )
+            for row in rows
+        }
+        return [found[one.delivery_id, one.token] for one in wanted]
+
+    async def project(
+        self,
+        claims: Mapping[int, Claim],
+        positions: Mapping[int, int],
+        made: Sequence[AttemptMade],
+    ) -> None:
+        """Store a batch's attempts and what they mean for their deliveries. Raises ClaimLost."""
+        row = await self._postgres.fetch_row(
+            "project_attempts",
+            WEBHOOKS_ATTEMPTS.name,
+            *_claim_columns(claims, positions),
+            *(_column(made, name) for name in ("delivery_id", *_OF_THE_EVENT, *_OF_THE_ATTEMPT)),
+            [from_ms(one.started_at_ms) for one in made],
+            [one.duration_ms for one in made],
+            [one.next_attempt for one in made],
+            [None if one.next_at_ms is None else from_ms(one.next_at_ms) for one in made],
+        )
+        _held(row, WEBHOOKS_ATTEMPTS.name, claims)
+
+
+_OF_THE_EVENT = ("event_id", "endpoint_id", "merchant_id", "mode", "payment_id", "type")
+_OF_THE_ATTEMPT = ("token", "attempt", "manual", "kind", "status_code", "error", "answer")
+
+
+def _column(rows: Iterable[DeliveryWanted | AttemptMade], name: str) -> list[object]:
+    return [getattr(row, name) for row in rows]
+
+
+def _claim_columns(claims: Mapping[int, Claim], positions: Mapping[int, int]) -> list[object]:
+    return [
+        list(claims),
+        [claim.token for claim in claims.values()],
+        [positions.get(partition, claim.next_offset) for partition, claim in claims.items()],
+        [claim.published_offset for claim in claims.values()],
+    ]
+
+
+def _held(row: Row | None, topic: str, claims: Mapping[int, Claim]) -> Row:
+    if row is None or not row["held"]:
+        raise ClaimLost(f"{topic} partitions {sorted(claims)} were taken over")
+    return row
