@@ -128,20 +128,24 @@ class BatchLoop:
     async def _idle(self) -> None:
         """Nothing arrives: save how far the outputs are published, look for lost records."""
         with contextlib.suppress(Unavailable):
-            if self._unsaved:
-                await self._save()
+            await self._save()
             await self._intake.reread_lost()
 
     async def _save(self) -> None:
         claims = self._ownership.of(self._intake.topic)
-        if claims:
+        if self._unsaved and claims:
             await self._ownership.advance(self._intake.topic, claims)
         self._unsaved = False
 
     async def halt(self, within_s: float) -> None:
         """Let the batch in flight finish, at most `within_s`, then cancel it unacknowledged."""
+        deadline = asyncio.get_running_loop().time() + within_s
         if self._working is not None and not self._working.done():
             await asyncio.wait({self._working}, timeout=within_s)
             self._working.cancel()
             await asyncio.wait({self._working}, timeout=within_s)
         self._intake.clear()
+        # The next owner begins at what is saved: saved now, nothing is told twice.
+        with contextlib.suppress(Unavailable, TimeoutError):
+            async with asyncio.timeout_at(deadline):
+                await self._save()

@@ -148,6 +148,7 @@ class EachLoop:
 
     async def halt(self, within_s: float) -> None:
         """Let what is in flight finish, at most `within_s`, then cancel it unacknowledged."""
+        deadline = asyncio.get_running_loop().time() + within_s
         self._intake.clear()
         tasks = set(self._tasks)
         if tasks:
@@ -155,4 +156,8 @@ class EachLoop:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks, timeout=within_s)
+        # The next owner begins at what is saved: saved now, little is done twice.
+        with contextlib.suppress(Unavailable, TimeoutError):
+            async with asyncio.timeout_at(deadline):
+                await self._save()
         self._prefixes.clear()
