@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 from headgate.agents.acquire import Acquire
 from headgate.agents.acquirers.simulator import Simulator
+from headgate.agents.attempt import Poster
+from headgate.agents.delay import DelayPump
+from headgate.agents.deliver import Deliver
+from headgate.agents.notify import Notify
+from headgate.agents.outbound import PinnedTransport
+from headgate.agents.project import Project
 from headgate.agents.settle import Settle
 from headgate.streams.bus import Bus
 from headgate.streams.engine.app import WorkerApp, create_app
 from headgate.streams.engine.table import DurableTable
 from headgate.streams.engine.worker import Worker
+from headgate.streams.errors import Unavailable
+from headgate.streams.secrets import SecretBox
 from headgate.streams.settings import Settings
-from headgate.streams.topics import ACQUIRER_REQUESTS, OPEN_PAYMENTS_TABLE, PAYMENT_COMMANDS
+from headgate.streams.topics import (
+    ACQUIRER_REQUESTS,
+    OPEN_PAYMENTS_TABLE,
+    PAYMENT_COMMANDS,
+    PAYMENT_FACTS,
+    WEBHOOKS_ATTEMPTS,
+    WEBHOOKS_READY,
+)
 from headgate.tables.acquirer_attempts import AcquirerAttempts
 from headgate.tables.claims import PostgresClaims
+from headgate.tables.configuration import ConfigurationCopy
+from headgate.tables.deliveries_store import DeliveryStore
 from headgate.tables.open_payments import OpenPayments
 from headgate.tables.postgres import Postgres
 from headgate.tables.store import PaymentStore
@@ -41,4 +59,43 @@ def acquire(settings: Settings) -> WorkerApp:
     return app
 
 
-BUILDERS: dict[str, Callable[[Settings], WorkerApp]] = {"settle": settle, "acquire": acquire}
+def notify(settings: Settings) -> WorkerApp:
+    """Matches facts to endpoints, posts webhooks, keeps their rows, and pumps what is delayed."""
+    app = create_app("notify", settings)
+    postgres, bus = Postgres(settings), Bus.of(settings, "notify")
+    worker = Worker("notify", settings, app, PostgresClaims(postgres), bus)
+    configuration = ConfigurationCopy(settings, postgres)
+    store = DeliveryStore(postgres)
+    poster = Poster(settings, PinnedTransport(settings), SecretBox(settings.secret_key))
+    deliver = Deliver(settings, store, bus, configuration, poster)
+    worker.batch(PAYMENT_FACTS, Notify(settings, store, bus, configuration).handle)
+    worker.each(WEBHOOKS_READY, deliver.handle, settings.webhook_in_flight_max)
+    worker.batch(WEBHOOKS_ATTEMPTS, Project(settings, store, bus).handle)
+    worker.run_always(configuration.run)
+    app.service(_pump(worker, settings, bus))
+    return app
+
+
+def _pump(worker: Worker, settings: Settings, bus: Bus) -> type[DelayPump]:
+    """The one pump of the namespace, with an incarnation of its own (08 R7)."""
+    ownership = worker.owner_without_topics("delay")
+
+    async def confirm() -> None:
+        """Leave if a newer pump runs under our id; a database away does not stop the clock."""
+        with contextlib.suppress(Unavailable):
+            await ownership.register()
+            await ownership.leave_if_superseded()
+
+    class Pump(DelayPump):
+        def __init__(self, **_: object) -> None:
+            super().__init__(settings, bus, confirm=confirm)
+
+    return Pump
+
+
+BUILDERS: dict[str, Callable[[Settings], WorkerApp]] = {
+    "settle": settle,
+    "acquire": acquire,
+    "notify": notify,
+}
+"""The worker of each role."""

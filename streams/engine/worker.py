@@ -88,6 +88,13 @@ class Worker:
         self._register(topic, loop)
         return loop
 
+    def owner_without_topics(self, role: str) -> Ownership:
+        """An identity of its own for a part of this process that has no claims."""
+        identity = Identity(self._settings.instance_id(role), role)
+        return Ownership(
+            identity, self.ownership.store, log_ends=self._log_ends, commits=self._commits
+        )
+
     def run_always(self, task: Callable[[], Awaitable[None]]) -> None:
         """Run a task for as long as the worker lives."""
         self.app.task(task)
@@ -118,9 +125,7 @@ class Worker:
 
     async def _assigned(self, _app: object, assigned: Collection[TP], **_: object) -> None:
         self.ownership.assigned(
-            (self._names[tp.topic].name, tp.partition)
-            for tp in assigned
-            if tp.topic in self._names
+            (self._names[tp.topic].name, tp.partition) for tp in assigned if tp.topic in self._names
         )
 
     async def _revoked(self, _app: object, _revoked: Collection[TP], **_: object) -> None:
