@@ -118,15 +118,17 @@ def create_app(role: str, settings: Settings, *, tables: bool = False) -> Worker
 def raw_topic(app: faust.App, name: str, *, buffer_max: int | None = None) -> TopicT:
     """A topic of raw bytes: decoding is the agent's, so that a record that nobody can decode is a
     dead letter and not a lost one (L16). `buffer_max` bounds what waits in memory."""
-    return app.topic(
+    topic = app.topic(
         name,
         key_type=bytes,
         key_serializer="raw",
         value_type=bytes,
         value_serializer="raw",
         allow_empty=True,
-        maxsize=buffer_max,
     )
+    if buffer_max is not None:
+        cast(faust.Channel[bytes], topic).maxsize = buffer_max  # topic() ignores its `maxsize`
+    return topic
 
 
 class Runner(faust.Worker):
