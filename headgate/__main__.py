@@ -71,8 +71,11 @@ def _add_local(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "--secret", default=None, help="the signing secret (default: the demo merchant's)"
     )
     listen.add_argument(
-        "--subscribe", action="store_true", help="make this the demo merchant's webhook URL first"
+        "--subscribe", action="store_true", help="make this the merchant's webhook URL first"
     )
+    listen.add_argument("--url", default=None, help="the edge (default: the one on this machine)")
+    listen.add_argument("--api-key", default=None, help="the merchant's key (default: the demo's)")
+    listen.add_argument("--api-secret", default=None, help="the merchant's secret")
 
 
 def _add_roles(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -23,6 +23,7 @@ from starlette.routing import Route
 
 from headgate.streams.errors import SignatureInvalid
 from headgate.streams.money import in_words
+from headgate.streams.settings import settings
 from headgate.streams.signatures import SEED_HEADER, verify, verify_seed
 
 DEMO_KEY = "key_test_abc123"
@@ -55,9 +56,9 @@ def run(arguments: argparse.Namespace) -> int:
         port=arguments.port,
         secret=arguments.secret or DEMO_WEBHOOK_SECRET,
         subscribe=arguments.subscribe,
-        url=arguments.url.rstrip("/"),
-        api_key=arguments.api_key,
-        api_secret=arguments.api_secret,
+        url=(arguments.url or f"http://127.0.0.1:{settings().http_port}").rstrip("/"),
+        api_key=arguments.api_key or DEMO_KEY,
+        api_secret=arguments.api_secret or DEMO_SECRET,
     )
     try:
         listening = socket.create_server(("127.0.0.1", options.port))
