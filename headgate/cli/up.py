@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,8 +27,9 @@ WELCOME = """
 Headgate is up after {seconds:.1f} s.
 
   API         {edge}/api/v1
-  processes   headgate status          logs   {logs}
-  stop        Ctrl-C, or `headgate down` from another terminal
+  processes   {headgate} status
+  logs        {logs}
+  stop        Ctrl-C, or {headgate} down
 """
 DEMO = """
   demo merchant, for this machine only
@@ -44,7 +46,7 @@ Pay, and look at the payment:
 
 Receive its webhooks, each verified, in another terminal:
 
-  headgate listen --subscribe
+  {headgate} listen --subscribe
 """
 
 
@@ -135,10 +137,19 @@ async def _run(
 def _welcome(settings: Settings, seconds: float) -> str:
     """What to do next, with lines to paste."""
     edge = local.edge_url(settings)
-    text = WELCOME.format(seconds=seconds, edge=edge, logs=settings.state_dir / "logs")
-    if demo_allowed(settings):
-        text += DEMO.format(edge=edge, key=DEMO_KEY, secret=DEMO_SECRET)
-    return text
+    words = {"edge": edge, "headgate": _command(), "key": DEMO_KEY, "secret": DEMO_SECRET}
+    logs = settings.state_dir / "logs"
+    text = WELCOME.format(seconds=seconds, logs=logs, **words)
+    return text + DEMO.format(**words) if demo_allowed(settings) else text
+
+
+def _command() -> str:
+    """How this very command is called from here: by its name, or by its path."""
+    if shutil.which("headgate"):
+        return "headgate"
+    path = Path(sys.executable).with_name("headgate")
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def _detach(state_dir: Path) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel
@@ -23,6 +24,7 @@ SILENT_BEATS_MAX = 5
 class Beat(BaseModel):
     """The last heartbeat of a worker."""
 
+    at: datetime
     silent_s: float
     problem: str | None
 
@@ -68,7 +70,10 @@ async def beats(settings: Settings) -> dict[str, Beat]:
         return {}
     finally:
         await store.close()
-    return {row["id"]: Beat(silent_s=row["silent_s"], problem=row["problem"]) for row in rows}
+    return {
+        row["id"]: Beat(at=row["beat_at"], silent_s=row["silent_s"], problem=row["problem"])
+        for row in rows
+    }
 
 
 async def of_processes(running: Status, settings: Settings) -> list[ProcessHealth]:
@@ -106,11 +111,11 @@ def _judged(
         trouble = wrong[each.role]
         unwell = "starting" if each.state == "starting" else "unwell"
         return (unwell, trouble) if trouble else ("ok", "")
-    return _worker(beat, silent_max_s)
+    return _worker(each, beat, silent_max_s)
 
 
-def _worker(beat: Beat | None, silent_max_s: float) -> tuple[str, str]:
-    if beat is None:
+def _worker(each: ProcessStatus, beat: Beat | None, silent_max_s: float) -> tuple[str, str]:
+    if beat is None or (each.since is not None and beat.at < each.since):
         return "starting", "no heartbeat yet"
     if beat.problem:
         return "unwell", beat.problem

@@ -157,11 +157,11 @@ class Keeper:
         self._set("waiting")
 
     async def _see_it_work(self) -> None:
-        began = time.monotonic()
-        while trouble := await self.program.probe():
+        began, probe = time.monotonic(), self.program.probe
+        while probe is not None and (trouble := await probe()):
             self.doing = trouble
             await asyncio.sleep(PROBE_INTERVAL_S)
-        if self._worked:
+        if self._worked and probe is not None:
             self._say(f"{self.program.title}: works again after {time.monotonic() - began:.1f} s")
         self._worked = True
         self._set("running")

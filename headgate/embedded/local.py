@@ -62,7 +62,7 @@ def edge_host(settings: Settings) -> str:
 def _roles(settings: Settings, environ: Mapping[str, str]) -> list[Program]:
     """The workers and the edge; the edge is ready when everything is."""
     host, port = edge_host(settings), settings.http_port
-    workers = [_role(settings, role, environ, ("worker", role), _fine) for role in WORKERS]
+    workers = [_role(settings, role, environ, ("worker", role), None) for role in WORKERS]
     ready = _role(
         settings, "edge", environ, ("edge",), lambda: edge.probe(host, port, "/health/ready")
     )
@@ -74,7 +74,7 @@ def _role(
     role: str,
     environ: Mapping[str, str],
     verb: Sequence[str],
-    probe: Probe,
+    probe: Probe | None,
 ) -> Program:
     async def prepare(tell: Tell) -> Sequence[str | Path]:
         tell("starting")
@@ -89,11 +89,6 @@ def _role(
         environment={**environ, "HEADGATE_INSTANCE_SLOT": settings.instance_slot},
         instance_id=settings.instance_id(role),
     )
-
-
-async def _fine() -> str:
-    """A worker answers nobody; the edge's readiness tells how it is."""
-    return ""
 
 
 async def _migrate(settings: Settings) -> str:

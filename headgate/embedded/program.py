@@ -27,7 +27,8 @@ class Program:
     title: str
     """Its name for people."""
     prepare: Prepare
-    probe: Probe
+    probe: Probe | None
+    """None for a program that answers nobody: it works once it runs."""
     log: Path
     environment: Mapping[str, str] | None = None
     """None means the clean environment of a server."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from redis.asyncio import Redis as Client
+from redis.exceptions import ConnectionError as NoConnection
 from redis.exceptions import RedisError
 
 from headgate.embedded import wheels
@@ -64,6 +65,9 @@ async def probe(url: str) -> str:
         await asyncio.wait_for(client.ping(), PROBE_TIMEOUT_S)
     except TimeoutError:
         return f"no answer within {PROBE_TIMEOUT_S:g} s"
+    except NoConnection as error:
+        refused = isinstance(error.__cause__ or error.__context__, ConnectionRefusedError)
+        return "nothing listens there" if refused else str(error)
     except (OSError, RedisError) as error:
         return str(error)
     finally:
