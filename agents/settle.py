@@ -84,10 +84,11 @@ class Settle:
         await self._load(work)
         decided = await self._store_all(work, batch.claims, batch.positions())
         reach("settle.stored")
+        # What was stored earlier is told first: facts stay in order per payment (00 §6, 4).
         outputs = [
+            *await self._told_again(work.repeated),
             *self._told(decided),
             *self._remembered(decided),
-            *await self._told_again(work.repeated),
             *work.dead,
         ]
         if outputs:
