@@ -25,6 +25,9 @@ from headgate.tables.postgres import RowRefused
 
 log = structlog.get_logger(__name__)
 
+BANK_WORD_MAX = 255
+"""Most characters that are kept of a reference or code that a bank gives."""
+
 
 class Acquire:
     """Handler of the acquire loop. Handling a request twice equals handling it once, by
@@ -117,7 +120,15 @@ def _command(request: AcquirerRequest, said: Answer) -> AcquirerAnswer:
         look=request.look,
         outcome=said.outcome,
         amount=request.amount,
-        reference=said.reference,
-        decline_code=said.decline_code,
-        advice_code=said.advice_code,
+        reference=_storable(said.reference),
+        decline_code=_storable(said.decline_code),
+        advice_code=_storable(said.advice_code),
     )
+
+
+def _storable(said: str | None) -> str | None:
+    """A bank's word as PostgreSQL can keep it: no NUL, no half characters, not without end. One
+    that it refused would hold up this request for ever."""
+    if said is None:
+        return None
+    return said.encode(errors="replace").decode().replace("\0", "")[:BANK_WORD_MAX]
