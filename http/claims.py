@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeAlias, cast
 
@@ -10,7 +11,6 @@ import orjson
 from headgate.http.cache import Argument, Cache, Reply, Script
 from headgate.http.creating import Submission
 from headgate.http.detour import Detour
-from headgate.streams import ids
 from headgate.streams.bus import Record
 from headgate.streams.coalesce import Coalescer
 from headgate.streams.errors import CacheUnavailable
@@ -65,7 +65,6 @@ class Claims:
         self._window_ms = settings.idempotency_window_s * 1000
         self._lease_ms = settings.outbox_lease_ms
         self._entries_max = settings.outbox_entries_max
-        self._fresh_token = ids.draw_id("rds_")
         self._claim, self._reclaim = Script("claim.lua"), Script("reclaim.lua")
         self._decide = Script("decide.lua")
         self._work: Coalescer[_Work, Claim | None] = Coalescer(
@@ -150,7 +149,8 @@ class Claims:
     ) -> list[Argument]:
         vouching = self._configuration.now.redis_token or ""
         limits = (self._window_ms, self._lease_ms, self._entries_max, len(endings))
-        arguments: list[Argument] = [self._fresh_token, vouching, *limits]
+        # A token of its own for every call: data that is lost twice is born twice.
+        arguments: list[Argument] = [os.urandom(8).hex(), vouching, *limits]
         for ending in endings:
             arguments += (ending.command_id, ending.position)
         for item in beginnings:
