@@ -103,6 +103,8 @@ class ConfigurationCopy:
         self._interval_s = settings.configuration_refresh_ms / 1000
         self._file = Path(settings.state_dir) / f"configuration-{settings.schema_name}.json"
         self.now = self._remembered()
+        self._confirmed = False
+        """Whether PostgreSQL has been read: a remembered version may be of another database."""
 
     def _remembered(self) -> Configuration:
         try:
@@ -113,8 +115,9 @@ class ConfigurationCopy:
     async def refresh(self) -> Configuration:
         """Read PostgreSQL if its version is another than ours. Raises StoreUnavailable."""
         row = await self._postgres.fetch_row("configuration")
-        if row is None or row["version"] != self.now.version:
+        if row is None or row["version"] != self.now.version or not self._confirmed:
             self.now = await read(self._postgres)
+            self._confirmed = True
             self._remember()
         return self.now
 
