@@ -57,12 +57,10 @@ class Keeper:
 
     async def ready(self, tell: Callable[[str], None]) -> None:
         """Wait until it does its work. Raises CannotStart when it keeps dying instead."""
-        while True:
+        while not self._worked and self.state != "left":
             if self._failures >= FIRST_TRIES_MAX:
                 lines = [f"{self.program.title}: {self._failure}", *self._end_of_log()]
                 raise CannotStart("\n".join(lines))
-            if self.state == "running":
-                return
             tell(self.doing)
             await asyncio.sleep(PROBE_INTERVAL_S)
 
