@@ -140,6 +140,10 @@ class SafeConsumer(driver.Consumer):
     async def _drain_messages(self, fetcher: ServiceT) -> None:
         try:
             while not (self.should_stop or fetcher.should_stop):
+                # Not inside the next call: a rebalance may come and go while the flow is shut, and
+                # what is fetched after it belongs to the new assignment.
+                if not self.flow_active:
+                    await self.wait_first(self.can_resume_flow.wait())
                 generation = self.app.consumer_generation_id
                 records, _ = await self._wait_next_records(timeout=1.0)
                 await self._deliver(records or {}, generation)
@@ -177,8 +181,12 @@ class SafeConsumer(driver.Consumer):
                 if record.offset < ledger.next:
                     continue
             # Nothing awaits between this look and the hand-over: it could wait through a rebalance.
-            if not self.flow_active or self.app.consumer_generation_id != generation:
+            if not self.flow_active:
                 return
+            if ledger is not None and self.app.consumer_generation_id != generation:
+                continue
+            # A changelog has no ledger that would read it again: recovery would wait for what is
+            # dropped for ever, while a stale copy is a stale cache entry that 08 R1 catches.
             message = self._to_message(tp, record)
             if ledger is not None:
                 ledger.deliver(record.offset, message)
