@@ -69,7 +69,7 @@ async def _status(environment: Mapping[str, str]) -> dict[str, Any]:
 
 async def found() -> System:
     """The `headgate up` that runs in this environment's state folder. Raises RuntimeError."""
-    document = await _status(os.environ)
+    document = await _status(dict(os.environ))
     if not document["up"]:
         raise RuntimeError("no `headgate up` runs here: start one, or leave --running out")
     return System(dict(os.environ), document["addresses"])
