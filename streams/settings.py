@@ -20,7 +20,12 @@ def seed_name(name: str) -> AliasChoices:
 class Settings(BaseSettings):
     """Read once at start. Durations end in `_ms` or `_s`, sizes in `_bytes`, counts in `_max`."""
 
-    model_config = SettingsConfigDict(env_prefix="HEADGATE_", frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="HEADGATE_",
+        frozen=True,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+    )
 
     # Where things are
     namespace: str = Field("", pattern=r"^([a-z][a-z0-9_]{0,30})?$")
