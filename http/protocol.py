@@ -72,9 +72,16 @@ class EdgeProtocol(HttpToolsProtocol):
         if self._head_timer is None:
             self._await_head()
 
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        self._count(len(url))
+
     def on_header(self, name: bytes, value: bytes) -> None:
         super().on_header(name, value)
-        self._head_bytes += len(name) + len(value)
+        self._count(len(name) + len(value))
+
+    def _count(self, size: int) -> None:
+        self._head_bytes += size
         if (
             self._head_bytes > self.settings.header_bytes_max
             or len(self.headers) > self.settings.headers_max
@@ -96,8 +103,8 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def _headers_too_large(self) -> Problem:
         return HeadersTooLarge(
-            f"The request's headers are longer than {self.settings.header_bytes_max} bytes or "
-            f"more than {self.settings.headers_max}."
+            f"The request line and headers are longer than {self.settings.header_bytes_max} "
+            f"bytes, or the headers more than {self.settings.headers_max}."
         )
 
     def _await_head(self) -> None:
