@@ -37,6 +37,11 @@ Every setting is an environment variable: see docs/configuration.md.
 """
 ALONE = {"up", "down", "reset", "status"}
 """Verbs about `up` itself; the others look for a running one to talk to."""
+PARTS = (
+    "python", "local", "kafka", "redis", "postgres", "topics", "edge", "settle", "acquire",
+    "notify",
+)  # fmt: skip
+"""What `doctor` checks; a test holds this list to the checks, which are dear to import."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -96,7 +101,8 @@ def _add_operating(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
     create.add_argument("--name", required=True)
     create.add_argument("--email", required=True)
     create.add_argument("--live", action="store_true", help="a live key pair instead of a test one")
-    verbs.add_parser("doctor", description="Check everything that Headgate needs.")
+    doctor = verbs.add_parser("doctor", description="Check everything that Headgate needs.")
+    doctor.add_argument("--only", choices=PARTS, default=None, help="check one part only")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
