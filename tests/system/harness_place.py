@@ -14,11 +14,13 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from headgate.embedded.stack import Stack
 from headgate.streams.declare import declare
+from headgate.streams.errors import TopicsDiffer
 from headgate.streams.settings import Settings
 from headgate.tables.migrate import migrate
 
 PARTITIONS = 4
 POLL_S = 0.1
+DECLARE_TRIES_MAX = 10
 
 
 @dataclass(frozen=True)
@@ -68,11 +70,23 @@ async def opened(stack: Stack, **changes: str) -> AsyncIterator[Place]:
     environment |= {"HEADGATE_PARTITIONS": str(PARTITIONS), **changes}
     place = Place(_settings(environment), environment)
     await migrate(place.settings)
-    await declare(place.settings)
+    await _declare(place.settings)
     try:
         yield place
     finally:
         await _forget(place)
+
+
+async def _declare(settings: Settings) -> None:
+    """Several namespaces at once make Kafka slower to show its topics than `declare` waits."""
+    for tries in range(1, DECLARE_TRIES_MAX + 1):
+        try:
+            await declare(settings)
+        except TopicsDiffer:
+            if tries == DECLARE_TRIES_MAX:
+                raise
+        else:
+            return
 
 
 async def _forget(place: Place) -> None:
