@@ -1,65 +1,114 @@
-"""A chaos scenario of the settle worker: steady load, a fault after a third, then the checks."""
+"""Chaos scenarios of one role each: steady load, a fault after a third, then the checks."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from headgate.embedded.stack import Stack
+from headgate.streams.bus import Record
+from headgate.streams.settings import Settings
+from tests.system.harness_answered import TOPICS as ANSWER_TOPICS
+from tests.system.harness_answered import check_answers, request, until_answered
 from tests.system.harness_commands import create, on_commands, paced, publishing
 from tests.system.harness_log import reading
-from tests.system.harness_place import opened
-from tests.system.harness_settled import TOPICS, Delays, check, delays, wait_for_all
-from tests.system.harness_workers import FAULTS, two_workers
+from tests.system.harness_place import Place, opened
+from tests.system.harness_settled import TOPICS as SETTLE_TOPICS
+from tests.system.harness_settled import Delays, check, delays, wait_for_all
+from tests.system.harness_workers import FAULTS, Workers, two_workers
 
 RATE = 200
 CATCH_UP_WITHIN_S = 60.0
 
 
 @dataclass(frozen=True)
+class Scenario:
+    """Which role meets which fault, how, and for how long."""
+
+    role: str
+    mode: str
+    static: bool
+    seconds: float
+
+    @property
+    def count(self) -> int:
+        """How many records the load has."""
+        return round(RATE * self.seconds)
+
+    @property
+    def membership(self) -> dict[str, str]:
+        """The environment that makes it static or dynamic."""
+        return {"HEADGATE_STATIC_MEMBERSHIP": str(self.static).lower()}
+
+    def __str__(self) -> str:
+        kind = "static" if self.static else "dynamic"
+        return f"{self.role:8}{self.mode:12} {kind:8} {self.count} records"
+
+    async def under_load(
+        self, place: Place, workers: Workers, records_of: Callable[[Settings, int], list[Record]]
+    ) -> None:
+        """The load, and the fault when a third of it is over."""
+
+        async def fault() -> None:
+            await asyncio.sleep(self.seconds / 3)
+            await FAULTS[self.mode](workers)
+
+        async with publishing(place.settings) as bus, asyncio.TaskGroup() as group:
+            group.create_task(paced(bus, lambda n: records_of(place.settings, n), RATE, self.count))
+            group.create_task(fault())
+
+
+@dataclass(frozen=True)
 class Report:
     """How a scenario that passed its checks went."""
 
-    mode: str
-    static: bool
-    sent: int
-    delays: Delays
+    scenario: Scenario
+    repeats: int
     exits: list[tuple[int, int]]
+    delays: Delays | None = None
 
     def __str__(self) -> str:
+        waited = ""
+        if self.delays is not None:
+            waited = f"  delay p50 {self.delays.middle_ms} ms, longest {self.delays.longest_ms} ms"
         return (
-            f"settle {self.mode:12} {'static' if self.static else 'dynamic':8} {self.sent} payments"
-            f"  delay p50 {self.delays.middle_ms} ms, longest {self.delays.longest_ms} ms"
-            f"  {self.delays.repeats} facts repeated, exits (slot, code) {self.exits}"
+            f"{self.scenario}{waited}  {self.repeats} outputs repeated, "
+            f"exits (slot, code) {self.exits}"
         )
 
 
-async def settle_survives(
-    stack: Stack, logs: Path, mode: str, *, static: bool, seconds: float
-) -> Report:
-    """Run one mode and check that every command was settled once (08 R1 to R4)."""
-    count = round(RATE * seconds)
-    membership = {"HEADGATE_STATIC_MEMBERSHIP": str(static).lower()}
+async def settle_survives(stack: Stack, logs: Path, scenario: Scenario) -> Report:
+    """Every command is settled once (08 R1 to R4)."""
     async with (
-        opened(stack, **membership) as place,
-        reading(place.settings, *TOPICS) as log,
+        opened(stack, **scenario.membership) as place,
+        reading(place.settings, *SETTLE_TOPICS) as log,
         two_workers(place, "settle", logs) as workers,
-        publishing(place.settings) as bus,
     ):
-
-        async def fault() -> None:
-            await asyncio.sleep(seconds / 3)
-            await FAULTS[mode](workers)
-
-        async with asyncio.TaskGroup() as group:
-            group.create_task(
-                paced(bus, lambda n: [on_commands(place.settings, create(n))], RATE, count)
-            )
-            group.create_task(fault())
-        await wait_for_all(place, log, count, CATCH_UP_WITHIN_S)
+        await scenario.under_load(
+            place, workers, lambda settings, n: [on_commands(settings, create(n))]
+        )
+        await wait_for_all(place, log, scenario.count, CATCH_UP_WITHIN_S)
         await workers.stop()
         await log.until_end()
-        await check(place, log, [create(number) for number in range(count)])
-        assert not workers.surprises, f"ended unasked: {workers.surprises}{workers.tails()}"
-        return Report(mode, static, count, delays(log), workers.exits)
+        await check(place, log, [create(number) for number in range(scenario.count)])
+        workers.assert_no_surprise()
+        found = delays(log)
+        return Report(scenario, found.repeats, workers.exits, found)
+
+
+async def acquire_survives(stack: Stack, logs: Path, scenario: Scenario) -> Report:
+    """Every request has its one answer (08 R4, R7)."""
+    async with (
+        opened(stack, **scenario.membership) as place,
+        reading(place.settings, *ANSWER_TOPICS) as log,
+        two_workers(place, "acquire", logs) as workers,
+    ):
+        await scenario.under_load(place, workers, lambda settings, n: [request(settings, n)])
+        await until_answered(log, scenario.count, CATCH_UP_WITHIN_S)
+        await workers.stop()
+        await log.until_end()
+        repeats = await check_answers(place, log, scenario.count)
+        workers.assert_no_surprise()
+        return Report(scenario, repeats, workers.exits)

@@ -123,6 +123,10 @@ class Workers:
             f"\n--- {log.name}\n" + "\n".join(process.last_lines(log, 15)) for log in logs
         )
 
+    def assert_no_surprise(self) -> None:
+        """No process ended that nobody asked to."""
+        assert not self.surprises, f"ended unasked (slot, code): {self.surprises}{self.tails()}"
+
     async def stop(self) -> None:
         """End all processes: politely those that listen, at once those that do not."""
         self._stopping = True
