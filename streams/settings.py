@@ -115,7 +115,7 @@ class Settings(BaseSettings):
     # Workers
     batch_max: PositiveInt = 200
     """Most commands that one settle statement decides."""
-    batch_linger_ms: int = Field(3, ge=0)
+    batch_linger_ms: int = Field(5, ge=0)
     """How long a batch waits for company."""
     buffer_records_max: PositiveInt = 16_384
     """Records that a worker holds in memory before it stops fetching."""

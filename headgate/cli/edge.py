@@ -11,12 +11,13 @@ import uvicorn
 
 from headgate.http.edge import create_app
 from headgate.http.protocol import protocol_of
+from headgate.streams import collector
 from headgate.streams.logging import configure
 from headgate.streams.settings import Settings, settings
 
 BACKLOG = 2048
 KEEP_ALIVE_S = 75
-STOP_WAIT_S = 5
+STOP_WAIT_S = 3
 """How long requests in flight may take to end after SIGTERM."""
 
 
@@ -35,6 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return 1
+    collector.spare()
     config = uvicorn.Config(
         app,
         loop="uvloop",
@@ -44,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         access_log=False,
         log_config=None,
         server_header=False,
+        proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=STOP_WAIT_S,
     )

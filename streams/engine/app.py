@@ -37,6 +37,8 @@ class WorkerApp(faust.App):
 
     settings: Settings
     role: str
+    bundled: set[str]
+    """Full names of topics whose agents take bundles of records."""
     waiting_for: Callable[[], str | None]
     """Set by whoever retries work in place: names what it waits for, None when nothing is away.
     While it names something the watchdog keeps quiet."""
@@ -112,6 +114,7 @@ def create_app(role: str, settings: Settings, *, tables: bool = False) -> Worker
         else None,
     )
     app.settings, app.role, app.waiting_for = settings, role, lambda: None
+    app.bundled = set()
     return app
 
 

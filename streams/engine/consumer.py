@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from aiokafka import AIOKafkaConsumer
@@ -18,9 +18,10 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, AppT, Message
 from faust.types.transports import ConsumerT, TPorTopicSet
-from mode import ServiceT, get_logger
+from mode import Service, ServiceT, get_logger
 from yarl import URL
 
+from headgate.streams.engine.bundle import RECORDS_MAX, Bundle
 from headgate.streams.engine.ledger import Ledger
 
 log = get_logger(__name__)
@@ -29,6 +30,8 @@ TURN_RECORDS_MAX = 100
 """Records that are delivered before other tasks get a turn."""
 ROOM_WAIT_S = 1.0
 """How long the fetch loop sleeps at most while every partition is full or paused."""
+GROUP_LOOK_S = 0.2
+"""How often we look whether the group's coordination has failed."""
 REREAD_WAIT_S = 0.1
 """Pause before a hole is read again that reading again did not close."""
 STOP_COMMIT_WAIT_S = 1.0
@@ -43,6 +46,26 @@ class SafeThread(driver.AIOKafkaConsumerThread):
         # Faust has no setting for it and fixes 1.5 s.
         consumer._fetch_max_wait_ms = cast(SafeTransport, transport).fetch_wait_ms  # noqa: SLF001
         return consumer
+
+    @Service.task
+    async def _mind_the_group(self) -> None:
+        """Let aiokafka go on after an error of the group's coordinator. It halts until somebody
+        asks for the error, which Faust never does. Dead heartbeats cannot be brought back."""
+        while not self.should_stop:
+            await self.sleep(GROUP_LOOK_S)
+            coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001
+            heartbeats = coordinator._heartbeat_task  # noqa: SLF001
+            if heartbeats is not None and heartbeats.done() and not heartbeats.cancelled():
+                await self._crash_of(heartbeats)
+            try:
+                coordinator.check_errors()
+            except KafkaError as error:
+                log.warning("the consumer group failed, joining again: %r", error)
+
+    async def _crash_of(self, task: asyncio.Task[None]) -> None:
+        error = task.exception()
+        if error is not None:
+            await self.crash(error)
 
     async def begin(self, targets: Iterable[TP], known: Mapping[TP, int]) -> dict[TP, int]:
         """Put each target at its known offset, else at the committed, else at the first one, and
@@ -77,6 +100,8 @@ class SafeConsumer(driver.Consumer):
         self._ledgers: dict[TP, Ledger] = {}
         self._reread: dict[TP, int] = {}
         self._room = asyncio.Event()
+        self.bundled: set[str] = getattr(self.app, "bundled", set())
+        """Topics whose agents take bundles."""
         self.acknowledged = 0
         """Records acknowledged since the start."""
 
@@ -164,7 +189,43 @@ class SafeConsumer(driver.Consumer):
         return await super()._wait_next_records(timeout)
 
     async def _deliver(self, records: Mapping[TP, list[Any]], generation: int) -> None:
-        """Hand records to the streams, partitions taking turns, until a rebalance begins."""
+        """Hand records to the streams until a rebalance begins: those of bundled topics many at
+        once, the others one by one, partitions taking turns."""
+        bundled = [(tp, batch) for tp, batch in records.items() if tp.topic in self.bundled]
+        for topic in dict.fromkeys(tp.topic for tp, _ in bundled):
+            waiting = [
+                (tp, record) for tp, batch in bundled if tp.topic == topic for record in batch
+            ]
+            for start in range(0, len(waiting), RECORDS_MAX):
+                await self._deliver_bundle(waiting[start : start + RECORDS_MAX], generation)
+        single = {tp: batch for tp, batch in records.items() if tp.topic not in self.bundled}
+        if single:
+            await self._deliver_each(single, generation)
+
+    async def _deliver_bundle(self, waiting: Sequence[tuple[TP, Any]], generation: int) -> None:
+        """Hand records of one topic over as one. Nothing awaits from the look at the flow to the
+        hand-over: it could wait through a rebalance."""
+        if not self.flow_active or self.app.consumer_generation_id != generation:
+            return
+        taken: list[Message] = []
+        holes: dict[TP, int] = {}
+        for tp, record in waiting:
+            ledger = self._ledgers.get(tp)
+            if tp in holes or not self.is_fetched(tp):
+                continue
+            if ledger is None or record.offset > ledger.next:
+                holes[tp] = record.offset
+            elif record.offset == ledger.next:
+                message = cast("Message", self._to_message(tp, record))
+                ledger.deliver(record.offset, message)
+                taken.append(message)
+        if taken:
+            await self.callback(Bundle(taken))
+        for tp, offset in holes.items():
+            await self._close_hole(tp, self._ledgers.get(tp), offset)
+
+    async def _deliver_each(self, records: Mapping[TP, list[Any]], generation: int) -> None:
+        """Hand records over one by one, partitions taking turns."""
         dropped: set[TP] = set()
         for count, (tp, record) in enumerate(self.scheduler.iterate(records), start=1):
             if count % TURN_RECORDS_MAX == 0:

@@ -14,12 +14,16 @@ from faust.types import TP
 from headgate.streams.bus import Bus
 from headgate.streams.engine.app import WorkerApp, raw_topic
 from headgate.streams.engine.batch import BatchLoop, Handler
+from headgate.streams.engine.bundle import unbundled
 from headgate.streams.engine.claims import ClaimStore, Identity, Ownership
 from headgate.streams.engine.each import EachHandler, EachLoop
 from headgate.streams.engine.intake import Event, Intake
 from headgate.streams.errors import LogUnavailable
 from headgate.streams.settings import Settings
 from headgate.streams.topics import Topic
+
+BUNDLES_MAX = 16
+"""Bundles that wait before an intake; behind them the consumer stops fetching."""
 
 
 class FaustSource:
@@ -114,13 +118,16 @@ class Worker:
         return Intake(topic.name, source, self.ownership, self._settings.buffer_records_max)
 
     def _register(self, topic: Topic, loop: BatchLoop | EachLoop) -> None:
+        full_name = topic.full_name(self._settings)
+
         async def feed(stream: faust.StreamT[bytes]) -> None:
             """Take in; the loop acknowledges, last (03 §5 R1)."""
-            events = cast("faust.Stream[bytes]", stream).noack().events()
-            await loop.feed(cast("AsyncIterable[Event]", events))
+            records = unbundled(cast("faust.Stream[bytes]", stream), self.app.consumer.ack)
+            await loop.feed(cast("AsyncIterable[Event]", records))
 
-        channel = raw_topic(self.app, topic.full_name(self._settings))
+        channel = raw_topic(self.app, full_name, buffer_max=BUNDLES_MAX)
         self.app.agent(channel, name=f"headgate.take_in.{topic.name}")(feed)
+        self.app.bundled.add(full_name)
         self.run_always(loop.run)
 
     async def _assigned(self, _app: object, assigned: Collection[TP], **_: object) -> None:
