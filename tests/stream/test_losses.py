@@ -8,160 +8,48 @@ committed past it and nobody has finished it.
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import socket
-import sys
-import time
-from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Coroutine
-from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 
-from headgate.streams.bus import Bus, Record
+from tests.stream.broker import PRODUCE, MockBroker, mock_broker
+from tests.stream.stage import Run, Stage
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 
 NOT_AUTHORIZED = 29
-PRODUCE = 0
 INPUTS = 10
 AT_ONCE = 3
-"""Processes at once, on two cores."""
-EVENT_LIMIT_S = 20.0
-
+"""Workers at once, on two cores."""
 STOCK, OURS = "stock", "ours"
-
-
-@dataclass
-class Run:
-    """One worker process and what is known of it."""
-
-    process: Process
-    client: AIOKafkaAdminClient
-    group: str
-    topic: str
-    errors: Path
-    lines: list[str] = field(default_factory=list)
-    committed: int = 0
-    stop_s: float = 0.0
-    outputs: list[bytes] = field(default_factory=list)
-    listening: list[str] = field(default_factory=list)
-
-    @property
-    def done(self) -> set[str]:
-        """The values whose work was finished."""
-        return {line.split()[1] for line in self.lines if line.startswith("done")}
-
-    @property
-    def code(self) -> int | None:
-        """The exit code, None while it runs."""
-        return self.process.returncode
-
-    def lost(self, values: list[str]) -> list[str]:
-        """What nobody finished although the group will not read it again."""
-        return [value for value in values[: self.committed] if value not in self.done]
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait for a condition on lines, exit code or commit."""
-        try:
-            async with asyncio.timeout(EVENT_LIMIT_S):
-                while not condition():
-                    await self.look()
-                    await asyncio.sleep(0.05)
-        except TimeoutError as error:
-            await self.stop(signal.SIGKILL)
-            errors = self.errors.read_text()[-3000:]
-            raise AssertionError(f"did not come to it: {self.lines} {errors}") from error
-
-    async def look(self) -> None:
-        """Ask the broker what is committed."""
-        target = TopicPartition(self.topic, 0)
-        found = await self.client.list_consumer_group_offsets(self.group, partitions=[target])
-        self.committed = max(0, found[target].offset)
-
-    async def stop(self, how: signal.Signals, patience_s: float = 10.0) -> None:
-        """Signal the process, wait for its end, kill it after `patience_s`."""
-        began = time.monotonic()
-        if self.code is None:
-            self.process.send_signal(how)
-        try:
-            async with asyncio.timeout(patience_s):
-                await self.process.wait()
-        except TimeoutError:
-            self.process.kill()
-            await self.process.wait()
-        self.stop_s = time.monotonic() - began
-        await self.look()
-
-
-class Stage:
-    """Runs scenarios against one broker."""
-
-    def __init__(self, broker: Any, folder: Path, turns: asyncio.Semaphore) -> None:
-        self.broker = broker
-        self.folder = folder
-        self.turns = turns
-        self.bus = Bus(broker.bootstrap, timeout_ms=5000)
-        self.readers: list[asyncio.Task[None]] = []
-        self.client = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap)
-
-    async def __aenter__(self) -> Stage:
-        await self.bus.start()
-        await self.client.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.client.close()
-        await self.bus.stop()
-
-    async def fill(self, values: list[str]) -> str:
-        """A new topic with these values."""
-        topic: str = self.broker.topic()
-        await self.bus.publish([Record(topic, 0, b"k", value.encode()) for value in values])
-        return topic
-
-    async def worker(self, engine: str, misfortune: str, topic: str, **order: Any) -> Run:
-        """Start a worker process."""
-        order |= {"engine": engine, "misfortune": misfortune, "topic": topic}
-        order |= {"bootstrap": self.broker.bootstrap, "folder": str(self.folder / topic)}
-        order.setdefault("group", topic.replace("-", "_"))
-        script = Path(__file__).with_name("loss_worker.py")
-        errors = self.folder / f"{misfortune}-{engine}"
-        with errors.open("wb") as stderr:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, script, json.dumps(order), stdout=PIPE, stderr=stderr
-            )
-        run = Run(process, self.client, order["group"] + ".headgate-settle", topic, errors)
-        # Its reader ends with the process.
-        self.readers.append(asyncio.create_task(read(run)))
-        return run
-
-
-async def read(run: Run) -> None:
-    """Collect the lines that a worker writes."""
-    assert run.process.stdout is not None
-    async for line in run.process.stdout:
-        run.lines.append(line.decode().strip())
-
+VALUES = [f"v{number}" for number in range(INPUTS)]
 
 Scenario = Callable[[Stage, str], Coroutine[Any, Any, Run]]
-VALUES = [f"v{number}" for number in range(INPUTS)]
+
+
+async def start(stage: Stage, engine: str, misfortune: str, topic: str, **order: Any) -> Run:
+    """Start a worker that will meet the misfortune."""
+    return await stage.worker(
+        "loss_worker.py", topic, engine=engine, misfortune=misfortune, **order
+    )
 
 
 def an_agent_meets(misfortune: str) -> Scenario:
     """The bad record raises: ours ends the process, stock goes on."""
 
     async def scenario(stage: Stage, engine: str) -> Run:
-        run = await stage.worker(engine, misfortune, await stage.fill(VALUES))
+        run = await start(stage, engine, misfortune, await stage.fill(VALUES))
         ends = engine == OURS or misfortune == "crash"
-        await run.until(lambda: run.code is not None if ends else run.committed == INPUTS)
+        if ends:
+            await run.until(lambda: run.code is not None)
+        else:
+            await run.until_committed(INPUTS)
         await run.stop(signal.SIGKILL)
+        await run.look()
         return run
 
     return scenario
@@ -169,12 +57,13 @@ def an_agent_meets(misfortune: str) -> Scenario:
 
 async def the_first_is_slow(stage: Stage, engine: str) -> Run:
     """L6."""
-    run = await stage.worker(engine, "first_is_slow", await stage.fill(VALUES))
+    run = await start(stage, engine, "first_is_slow", await stage.fill(VALUES))
     await run.until(lambda: len(run.done) == INPUTS - 1)
     if engine == STOCK:
-        await run.until(lambda: run.committed == INPUTS)
+        await run.until_committed(INPUTS)
     # Ours commits once more when it stops, so nothing is left to wait for.
     await run.stop(signal.SIGKILL if engine == STOCK else signal.SIGTERM)
+    await run.look()
     return run
 
 
@@ -182,9 +71,10 @@ def told_to_stop(misfortune: str) -> Scenario:
     """L7, L8."""
 
     async def scenario(stage: Stage, engine: str) -> Run:
-        run = await stage.worker(engine, misfortune, await stage.fill(VALUES))
+        run = await start(stage, engine, misfortune, await stage.fill(VALUES))
         await run.until(lambda: "got v3" in run.lines)
         await run.stop(signal.SIGTERM, patience_s=4.0)
+        await run.look()
         return run
 
     return scenario
@@ -193,12 +83,13 @@ def told_to_stop(misfortune: str) -> Scenario:
 async def told_to_stop_while_joining(stage: Stage, engine: str) -> Run:
     """L20: the group still waits for a member that died."""
     topic = await stage.fill(VALUES)
-    dead = await stage.worker(engine, "none", topic)
+    dead = await start(stage, engine, "none", topic)
     await dead.until(lambda: len(dead.done) == INPUTS)
     await dead.stop(signal.SIGKILL)
-    run = await stage.worker(engine, "joining", topic)
+    run = await start(stage, engine, "joining", topic)
     await run.until(lambda: "joining" in run.lines)
     await run.stop(signal.SIGTERM, patience_s=4.0)
+    await run.look()
     return run
 
 
@@ -206,9 +97,10 @@ async def outputs_are_refused(stage: Stage, engine: str) -> Run:
     """L9, L12."""
     topic, outputs = await stage.fill(VALUES), stage.broker.topic()
     stage.broker.do("errors", api=PRODUCE, codes=[NOT_AUTHORIZED] * 3)
-    run = await stage.worker(engine, "send", topic, outputs=outputs)
-    await run.until(lambda: run.committed == INPUTS)
+    run = await start(stage, engine, "send", topic, outputs=outputs)
+    await run.until_committed(INPUTS)
     await run.stop(signal.SIGTERM)
+    await run.look()
     run.outputs = await stage.broker.values(outputs)
     return run
 
@@ -220,9 +112,10 @@ async def the_changelog_is_refused(stage: Stage, engine: str) -> Run:
     changelog = f"{group}.headgate-settle-state-changelog"
     stage.broker.do("topic", name=changelog, partitions=1)
     stage.broker.do("errors", api=PRODUCE, codes=[NOT_AUTHORIZED] * 3)
-    run = await stage.worker(engine, "remember", topic, group=group)
-    await run.until(lambda: run.committed == INPUTS)
+    run = await start(stage, engine, "remember", topic, group=group)
+    await run.until_committed(INPUTS)
     await run.stop(signal.SIGTERM)
+    await run.look()
     run.outputs = await stage.broker.values(changelog)
     return run
 
@@ -234,8 +127,8 @@ async def the_broker_is_slow(stage: Stage, engine: str) -> Run:
     changelog = f"{group}.headgate-settle-state-changelog"
     stage.broker.do("topic", name=changelog, partitions=1)
     stage.broker.do("round_trip", milliseconds=150)
-    run = await stage.worker(engine, "remember", topic, group=group)
-    await run.until(lambda: run.committed > 0)
+    run = await start(stage, engine, "remember", topic, group=group)
+    await run.until_committed(250 if engine == STOCK else 1)
     await run.stop(signal.SIGKILL)
     stage.broker.do("round_trip", milliseconds=0)
     await run.look()
@@ -248,9 +141,10 @@ POISONED = ["0", "bad", "2", "worse", "4"]
 
 async def some_cannot_be_decoded(stage: Stage, engine: str) -> Run:
     """L16."""
-    run = await stage.worker(engine, "undecodable", await stage.fill(POISONED))
-    await run.until(lambda: run.committed == len(POISONED))
+    run = await start(stage, engine, "undecodable", await stage.fill(POISONED))
+    await run.until_committed(len(POISONED))
     await run.stop(signal.SIGTERM)
+    await run.look()
     return run
 
 
@@ -259,10 +153,11 @@ async def the_web_server(stage: Stage, engine: str) -> Run:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    run = await stage.worker(engine, "web", await stage.fill(VALUES), port=port)
+    run = await start(stage, engine, "web", await stage.fill(VALUES), port=port)
     await run.until(lambda: len(run.done) == INPUTS)
     run.listening = listening(run.process.pid)
     await run.stop(signal.SIGTERM)
+    await run.look()
     return run
 
 
@@ -301,37 +196,32 @@ Outcomes = dict[tuple[str, str], Run | BaseException]
 
 
 @pytest.fixture(scope="module")
-def outcomes(
-    broker: Any,
-    new_broker: Callable[[], AbstractContextManager[Any]],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Outcomes:
+def outcomes(broker: MockBroker, tmp_path_factory: pytest.TempPathFactory) -> Outcomes:
     """All scenarios, a few at a time."""
     folder = tmp_path_factory.mktemp("faust")
     found: Outcomes = {}
+    turns = asyncio.Semaphore(AT_ONCE)
 
-    async def play(name: str, engine: str, scenario: Scenario, stage: Stage) -> None:
-        async with stage.turns:
+    async def play(name: str, engine: str, scenario: Scenario, at: MockBroker) -> None:
+        async with turns:
             try:
-                found[name, engine] = await scenario(stage, engine)
+                async with Stage(at, folder) as stage:
+                    found[name, engine] = await scenario(stage, engine)
             except Exception as error:  # noqa: BLE001 - shown by the test that needs the outcome
                 found[name, engine] = error
 
-    async def alone(name: str, engine: str, scenario: Scenario, turns: asyncio.Semaphore) -> None:
-        with ExitStack() as stack:
-            mine = await asyncio.to_thread(stack.enter_context, new_broker())
-            async with Stage(mine, folder, turns) as stage:
-                await play(name, engine, scenario, stage)
+    async def play_alone(name: str, engine: str, scenario: Scenario) -> None:
+        with mock_broker() as mine:
+            await play(name, engine, scenario, mine)
 
-    async def all_of_them() -> None:
-        turns = asyncio.Semaphore(AT_ONCE)
-        async with Stage(broker, folder, turns) as stage:
-            await asyncio.gather(
-                *(play(n, e, s, stage) for n, s in SHARED.items() for e in (STOCK, OURS)),
-                *(alone(n, e, s, turns) for n, s in ALONE.items() for e in (STOCK, OURS)),
-            )
+    async def play_all() -> None:
+        engines = (STOCK, OURS)
+        await asyncio.gather(
+            *(play(name, e, one, broker) for name, one in SHARED.items() for e in engines),
+            *(play_alone(name, e, one) for name, one in ALONE.items() for e in engines),
+        )
 
-    asyncio.run(all_of_them())
+    asyncio.run(play_all())
     return found
 
 
@@ -359,28 +249,32 @@ def both(outcomes: Outcomes, name: str) -> tuple[Run, Run]:
         ("stopped", ["v3"]),  # L7
     ],
 )
-def test_nothing_unfinished_is_committed(outcomes, name, stock_loses):
+def test_nothing_unfinished_is_committed(
+    outcomes: Outcomes, name: str, stock_loses: list[str]
+) -> None:
     stock, ours = both(outcomes, name)
     assert stock.lost(VALUES) == stock_loses
     assert ours.lost(VALUES) == []
 
 
-def test_take_loses_its_batch(outcomes):
+def test_take_loses_its_batch(outcomes: Outcomes) -> None:
     """03 §2.1 L4: it acknowledges, explicitly, what it gives up; ours may lose it too, depending on
     which comes first, that or the end of the process. So a lint forbids it."""
     assert outcome(outcomes, "raise_in_batch", STOCK).lost(VALUES) == ["v0", "v1", "v2", "v3"]
 
 
-def test_an_error_nobody_foresaw_ends_the_process_with_what_is_done_committed(outcomes):
+def test_an_error_nobody_foresaw_ends_the_process_with_what_is_done_committed(
+    outcomes: Outcomes,
+) -> None:
     ours = outcome(outcomes, "raise_unacknowledged", OURS)
     assert (ours.code, ours.committed) == (1, 3)
 
 
-def test_acks_that_faust_gives_by_itself_do_not_count(outcomes):
+def test_acks_that_faust_gives_by_itself_do_not_count(outcomes: Outcomes) -> None:
     assert outcome(outcomes, "raise", OURS).committed == 0
 
 
-def test_a_stop_takes_no_longer_than_its_limit(outcomes):
+def test_a_stop_takes_no_longer_than_its_limit(outcomes: Outcomes) -> None:
     """03 §2.1 L7, L8: with a handler that takes an hour."""
     stock, ours = both(outcomes, "endless")
     assert stock.code == -signal.SIGKILL
@@ -389,7 +283,9 @@ def test_a_stop_takes_no_longer_than_its_limit(outcomes):
     assert ours.committed == 3
 
 
-def test_a_stop_while_the_group_is_joining_takes_no_longer_than_its_limit(outcomes):
+def test_a_stop_while_the_group_is_joining_takes_no_longer_than_its_limit(
+    outcomes: Outcomes,
+) -> None:
     """03 §2.1 L20. Stock hangs as long as the dead member's session lasts, or longer."""
     stock, ours = both(outcomes, "joining")
     assert stock.code == -signal.SIGKILL
@@ -397,28 +293,28 @@ def test_a_stop_while_the_group_is_joining_takes_no_longer_than_its_limit(outcom
     assert ours.stop_s < 3
 
 
-def test_outputs_are_on_the_log_before_their_source_is_committed(outcomes):
+def test_outputs_are_on_the_log_before_their_source_is_committed(outcomes: Outcomes) -> None:
     """03 §2.1 L9, L12."""
     stock, ours = both(outcomes, "send")
     assert len(set(stock.outputs)) < INPUTS
     assert {value.decode() for value in ours.outputs} == set(VALUES)
 
 
-def test_the_changelog_has_what_the_table_has(outcomes):
+def test_the_changelog_has_what_the_table_has(outcomes: Outcomes) -> None:
     """03 §2.1 L13."""
     stock, ours = both(outcomes, "changelog")
     assert len(set(stock.outputs)) < INPUTS
     assert len(set(ours.outputs)) == INPUTS
 
 
-def test_the_changelog_is_never_behind_the_commit(outcomes):
+def test_the_changelog_is_never_behind_the_commit(outcomes: Outcomes) -> None:
     """03 §2.1 L14."""
     stock, ours = both(outcomes, "slow")
     assert len(stock.outputs) < stock.committed
     assert len(ours.outputs) >= ours.committed > 0
 
 
-def test_what_cannot_be_decoded_is_seen_by_the_agent(outcomes):
+def test_what_cannot_be_decoded_is_seen_by_the_agent(outcomes: Outcomes) -> None:
     """03 §2.1 L16."""
     stock, ours = both(outcomes, "undecodable")
     assert stock.lost(POISONED) == ["bad", "worse"]
@@ -426,7 +322,7 @@ def test_what_cannot_be_decoded_is_seen_by_the_agent(outcomes):
     assert {"dead bad", "dead worse"} <= set(ours.lines)
 
 
-def test_a_worker_listens_on_nothing(outcomes):
+def test_a_worker_listens_on_nothing(outcomes: Outcomes) -> None:
     """03 §2.1 L18."""
     stock, ours = both(outcomes, "web")
     assert "00000000" in stock.listening

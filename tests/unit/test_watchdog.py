@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
+from typing import Any, NoReturn
 
 import pytest
 
-from headgate.streams.engine.watchdog import Observation, Patience, complaint
+from headgate.streams.engine import watchdog
+from headgate.streams.engine.watchdog import Observation, Patience, Watchdog, complaint
 
 HEALTHY = Observation(
     member_id="member",
@@ -80,3 +83,30 @@ def test_a_forgiven_stall_counts_from_the_next_look():
     assert patience.judge(STUCK, 130) is None
     assert patience.judge(STUCK, 159) is None
     assert patience.judge(STUCK, 160) is not None
+
+
+class Ended(Exception):
+    """Instead of the end of the process."""
+
+
+async def test_a_stall_while_kafka_does_not_answer_is_put_down_to_kafka(monkeypatch):
+    """00 A4: no process exits because a dependency is away."""
+    replies = iter([True, False, False, False, True, True, True])
+    asked: list[bool] = []
+
+    async def answers(_: Any) -> bool:
+        asked.append(next(replies))
+        return asked[-1]
+
+    def end(verdict: str, _: Observation) -> NoReturn:
+        raise Ended(verdict)
+
+    monkeypatch.setattr(watchdog, "answers", answers)
+    monkeypatch.setattr(watchdog, "end", end)
+    monkeypatch.setattr(watchdog, "LOOK_INTERVAL_S", 0.01)
+    dog = Watchdog(lambda: STUCK, 0, "127.0.0.1:1")
+    monkeypatch.setattr(dog._patience, "_limit_s", 0.015)
+    with pytest.raises(Ended):
+        await asyncio.wait_for(Watchdog._watch.fun(dog), 5)
+    assert asked[:4] == [True, False, False, False]
+    assert asked[-1]
