@@ -30,7 +30,7 @@ settings = Settings(
         "namespace": ORDER["group"],
         "partitions": ORDER.get("partitions", 1),
         "commit_interval_ms": 100,
-        "session_timeout_ms": 6000,
+        "session_timeout_ms": 2000,
         "fetch_wait_ms": 10,
         "static_membership": False,
         **ORDER.get("settings", {}),
