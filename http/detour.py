@@ -50,6 +50,7 @@ class Detour:
         if self._returning is not None:
             self._returning.cancel()
             await asyncio.wait({self._returning})
+        self._journal.close()
 
     def take(self, reason: str) -> None:
         """Go around Redis from now on, and look for it in the background."""

@@ -62,7 +62,8 @@ class Exchange:
             return None
         quoted = _QUOTED_KEY.fullmatch(given)
         key = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else given
-        if not _BARE_KEY.fullmatch(key) or len(key) > KEY_CHARACTERS_MAX:
+        torn = given.startswith('"') and quoted is None
+        if torn or not _BARE_KEY.fullmatch(key) or len(key) > KEY_CHARACTERS_MAX:
             raise ParameterInvalid(
                 f"Idempotency-Key must have 1 to {KEY_CHARACTERS_MAX} printable ASCII characters; "
                 f"this one has {len(given)} characters.",

@@ -68,10 +68,11 @@ class Handoff:
 
         Raises KeyInUse, KeyReused, LogAway (nothing happened) or OutcomeUnknown (repeat it).
         """
+        asked_redis = self._detour.available
         try:
             claim = await self._claim(submission)
         except CacheUnavailable:
-            return await self._go_around(submission)
+            return await self._go_around(submission, asked_redis=asked_redis)
         if claim.word == "new":
             return await self._hand_over(submission, claim)
         if claim.word == "unsure":
@@ -128,8 +129,11 @@ class Handoff:
             return await self._from_decision(submission, position)
         return Accepted(submission.answer, position)
 
-    async def _go_around(self, submission: Submission) -> Outcome:
+    async def _go_around(self, submission: Submission, *, asked_redis: bool) -> Outcome:
         """Produce without Redis; settle drops what it has seen (00 A4)."""
+        if not self._bus.available and asked_redis:
+            # What Redis was sent it may still do, and then the command leaves its outbox one day.
+            raise self._unknown()
         if not self._bus.available:
             raise LogAway(
                 "Neither Kafka nor Redis can take the payment. Nothing happened; try again.",
@@ -157,11 +161,14 @@ class Handoff:
         try:
             return await self._log.submit(submission.record)
         except LogUnavailable:
-            raise OutcomeUnknown(
-                "The log did not answer in time: the payment may or may not have been taken. "
-                "Repeat the request with the Idempotency-Key of this answer.",
-                retry_after_s=self._retry_after_s,
-            ) from None
+            raise self._unknown() from None
+
+    def _unknown(self) -> OutcomeUnknown:
+        return OutcomeUnknown(
+            "There was no answer in time: the payment may or may not have been taken. Repeat the "
+            "request with the Idempotency-Key of this answer.",
+            retry_after_s=self._retry_after_s,
+        )
 
     async def _from_decision(self, submission: Submission, position: str | None) -> Outcome:
         """The answer that settle's decision gives; the first body under a key wins (08 R13)."""

@@ -35,11 +35,15 @@ class Journal:
         except OSError as error:
             log.warning("journal not written", file=str(self._path), error=str(error))
 
-    def clear(self) -> None:
-        """Forget every line: Redis knows them now."""
+    def close(self) -> None:
+        """Let go of the file; the lines stay for whoever comes after us."""
         if self._file is not None:
             self._file.close()
             self._file = None
+
+    def clear(self) -> None:
+        """Forget every line: Redis knows them now."""
+        self.close()
         with contextlib.suppress(OSError):
             self._path.unlink(missing_ok=True)
 

@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 
 START_WAIT_S = 1.0
 """How long the start waits for each dependency before it goes on without it."""
-STOP_WAIT_S = 2.0
+STOP_WAIT_S = 0.5
 """How long the stop waits for what was begun."""
 AGAIN_S = 1.0
 """After this long a background task that failed starts again."""

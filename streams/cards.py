@@ -19,6 +19,9 @@ _BRANDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("discover", re.compile(r"6011|64|65")),
     ("maestro", re.compile(r"50|5[6-9]|6")),
 )
+_FIRST_DIGITS = "234568"
+_MANY = re.compile(r"(?:[0-9][ -]?){12}[0-9]")
+"""Enough digits for a card number; most texts have fewer, and are done with at once."""
 _RUN = re.compile(r"[0-9]{2,19}(?:[ -][0-9]{2,19}){0,9}")
 """Digits as people write card numbers: in one piece, or in groups of at least two."""
 
@@ -42,13 +45,16 @@ def is_number(digits: str) -> bool:
     time stamp or order number would pass the check digit alone.
     """
     return (
-        SHORTEST <= len(digits) <= LONGEST and brand_of(digits) != "unknown" and luhn(digits)
+        SHORTEST <= len(digits) <= LONGEST
+        and digits[0] in _FIRST_DIGITS
+        and brand_of(digits) != "unknown"
+        and luhn(digits)
     )  # fmt: skip
 
 
 def find_number(text: str) -> tuple[int, int] | None:
     """Where in `text` the first card number stands, as (begin, end); None when there is none."""
-    if len(text) < SHORTEST:
+    if len(text) < SHORTEST or not _MANY.search(text):
         return None
     for run in _RUN.finditer(text):
         found = _number_in(run.group())

@@ -25,7 +25,7 @@ def configure(settings: Settings) -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info if settings.log_json else _as_it_is,
+        structlog.processors.format_exc_info,
         hide_secrets,
     ]
     structlog.configure(
@@ -58,11 +58,9 @@ def configure(settings: Settings) -> None:
 def _renderer(settings: Settings) -> structlog.typing.Processor:
     if settings.log_json:
         return structlog.processors.JSONRenderer()
-    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-
-
-def _as_it_is(_logger: object, _name: str, event: Event) -> Event:
-    return event
+    return structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
 
 
 def hide_secrets(_logger: object, _name: str, event: Event) -> Mapping[str, Any]:

@@ -1,0 +1,46 @@
+"""Headers and queries: keys bare and quoted, numbers that are numbers."""
+
+from __future__ import annotations
+
+import pytest
+
+from headgate.http.exchange import Exchange, whole_number
+from headgate.http.problems import ParameterInvalid
+
+
+def asked(key: str) -> Exchange:
+    """A request with this Idempotency-Key."""
+    return Exchange({"headers": [(b"idempotency-key", key.encode("latin-1"))]})
+
+
+@pytest.mark.parametrize(
+    ("given", "key"),
+    [
+        ("k", "k"),
+        ("a b-c_~", "a b-c_~"),
+        ('"quoted"', "quoted"),
+        (r'"with \" and \\"', r'with " and \ '.strip()),
+        ("x" * 255, "x" * 255),
+        ('"' + "x" * 255 + '"', "x" * 255),
+    ],
+)
+def test_a_key_is_taken_bare_or_quoted(given: str, key: str) -> None:
+    assert asked(given).idempotency_key() == key
+
+
+@pytest.mark.parametrize("given", ["", '""', '"open', "x" * 256, "k\u00e9", "a\tb", "k\x7f"])
+def test_other_keys_are_refused(given: str) -> None:
+    with pytest.raises(ParameterInvalid):
+        asked(given).idempotency_key()
+
+
+def test_without_a_key_there_is_none() -> None:
+    assert Exchange({"headers": []}).idempotency_key() is None
+
+
+@pytest.mark.parametrize("given", ["abc", "-1", "", "0", "101", "1e1", "\u0663", "9" * 50, " 7"])
+def test_a_limit_is_a_whole_number_in_its_range(given: str) -> None:
+    with pytest.raises(ParameterInvalid):
+        whole_number({"limit": given}, "limit", 10, least=1, most=100)
+    assert whole_number({"limit": "100"}, "limit", 10, least=1, most=100) == 100
+    assert whole_number({}, "limit", 10, least=1, most=100) == 10
