@@ -13,15 +13,15 @@ import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, AppT, Message
 from faust.types.transports import ConsumerT, TPorTopicSet
-from mode import Service, ServiceT, get_logger
+from mode import ServiceT, get_logger
 from yarl import URL
 
 from headgate.streams.engine.bundle import RECORDS_MAX, Bundle
+from headgate.streams.engine.consumer_thread import SafeThread
 from headgate.streams.engine.ledger import Ledger
 
 log = get_logger(__name__)
@@ -30,64 +30,10 @@ TURN_RECORDS_MAX = 100
 """Records that are delivered before other tasks get a turn."""
 ROOM_WAIT_S = 1.0
 """How long the fetch loop sleeps at most while every partition is full or paused."""
-GROUP_LOOK_S = 0.2
-"""How often we look whether the group's coordination has failed."""
 REREAD_WAIT_S = 0.1
 """Pause before a hole is read again that reading again did not close."""
 STOP_COMMIT_WAIT_S = 1.0
 """How long a stopping consumer tries to commit; what it does not commit is read again."""
-
-
-class SafeThread(driver.AIOKafkaConsumerThread):
-    """The thread that Kafka's client lives in. Its methods run there, by `call_thread`."""
-
-    def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
-        consumer = super()._create_worker_consumer(transport)
-        # Faust has no setting for it and fixes 1.5 s.
-        consumer._fetch_max_wait_ms = cast(SafeTransport, transport).fetch_wait_ms  # noqa: SLF001
-        return consumer
-
-    @Service.task
-    async def _mind_the_group(self) -> None:
-        """Let aiokafka go on after an error of the group's coordinator. It halts until somebody
-        asks for the error, which Faust never does. Dead heartbeats cannot be brought back."""
-        while not self.should_stop:
-            await self.sleep(GROUP_LOOK_S)
-            coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001
-            heartbeats = coordinator._heartbeat_task  # noqa: SLF001
-            if heartbeats is not None and heartbeats.done() and not heartbeats.cancelled():
-                await self._crash_of(heartbeats)
-            try:
-                coordinator.check_errors()
-            except KafkaError as error:
-                log.warning("the consumer group failed, joining again: %r", error)
-
-    async def _crash_of(self, task: asyncio.Task[None]) -> None:
-        error = task.exception()
-        if error is not None:
-            await self.crash(error)
-
-    async def begin(self, targets: Iterable[TP], known: Mapping[TP, int]) -> dict[TP, int]:
-        """Put each target at its known offset, else at the committed, else at the first one, and
-        return where that is. Raises IllegalStateError when one is no longer assigned."""
-        consumer = self._ensure_consumer()
-        offsets = dict(known)
-        unknown = [tp for tp in targets if tp not in known]
-        committed = await asyncio.gather(*(consumer.committed(tp) for tp in unknown))
-        offsets |= {
-            tp: offset for tp, offset in zip(unknown, committed, strict=True) if offset is not None
-        }
-        # Without a commit aiokafka would go on from wherever its fetches have come to.
-        if new := [tp for tp in unknown if tp not in offsets]:
-            offsets |= await consumer.beginning_offsets(new)
-        for tp, offset in offsets.items():
-            consumer.seek(tp, offset)
-        return offsets
-
-    async def move(self, tp: TP, offset: int) -> None:
-        """Go on at `offset`, unless the partition is not ours any more."""
-        with contextlib.suppress(IllegalStateError):
-            self.seek(tp, offset)
 
 
 class SafeConsumer(driver.Consumer):
