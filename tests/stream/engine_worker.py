@@ -14,10 +14,11 @@ import sys
 from collections.abc import Collection
 from typing import Any
 
-from faust.types import TP, EventT
+from faust.types import TP
 
 from headgate.streams.bus import Bus
 from headgate.streams.engine.app import create_app, raw_topic, run
+from headgate.streams.engine.bundle import Taken, unbundled
 from headgate.streams.engine.table import DurableTable
 from headgate.streams.engine.watchdog import complaint
 from headgate.streams.settings import Settings
@@ -39,7 +40,8 @@ settings = Settings(
 app = create_app("settle", settings, tables=ORDER.get("table", False))
 table = DurableTable(app, "state", settings) if ORDER.get("table") else None
 bus = Bus(settings.kafka, timeout_ms=1000, retry_backoff_ms=20, retry_backoff_max_ms=200)
-arrived: asyncio.Queue[EventT[bytes]] = asyncio.Queue()
+arrived: asyncio.Queue[Taken] = asyncio.Queue()
+app.bundled.add(ORDER["topic"])
 if ORDER.get("waiting_for"):
     app.waiting_for = lambda: str(ORDER["waiting_for"])
 
@@ -68,22 +70,22 @@ async def obey(order: list[str], partition: int) -> None:
 @app.agent(raw_topic(app, ORDER["topic"]))
 async def take_in(stream: Any) -> None:
     """Only take in: what follows is no stream iteration (03 §2.1 L17)."""
-    async for event in stream.noack().events():
-        await arrived.put(event)
+    async for taken in unbundled(stream, app.consumer.ack):
+        await arrived.put(taken)
 
 
 async def work() -> None:
     """Obey, then acknowledge."""
     await bus.start()
     while True:
-        event = await arrived.get()
-        text = event.value.decode()
+        taken = await arrived.get()
+        text = (taken.message.value or b"").decode()
         if text == "hold":
             say("holding")
             continue
-        await obey(text.split(), event.message.partition)
-        event.ack()
-        say("done", event.message.partition, text)
+        await obey(text.split(), taken.message.partition)
+        taken.ack()
+        say("done", taken.message.partition, text)
 
 
 async def assigned(_: object, assigned: Collection[TP], **__: object) -> None:

@@ -11,6 +11,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from headgate.streams.engine.app import create_app, raw_topic
+from headgate.streams.engine.bundle import Bundle
 from headgate.streams.engine.consumer import SafeConsumer
 from headgate.streams.settings import Settings
 
@@ -87,10 +88,12 @@ class Bench:
         await self.consumer._deliver({tp: records}, self.consumer.app.consumer_generation_id)
 
 
-@pytest.fixture
-async def bench(monkeypatch) -> Bench:
+@pytest.fixture(params=["one by one", "in bundles"])
+async def bench(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Bench:
     app = create_app("settle", Settings())
     app.topics._acking_topics.add(SOURCE.topic)
+    if request.param == "in bundles":
+        app.bundled.add(SOURCE.topic)
     app.finalize()
     consumer = app._new_consumer()
     assert isinstance(consumer, SafeConsumer)
@@ -98,7 +101,7 @@ async def bench(monkeypatch) -> Bench:
     thread, delivered = FakeThread(), []
 
     async def callback(message: Any) -> None:
-        delivered.append(message)
+        delivered.extend(message.records if isinstance(message, Bundle) else [message])
 
     consumer._thread = thread  # type: ignore[assignment]
     consumer.callback = callback
