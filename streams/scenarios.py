@@ -24,9 +24,7 @@ class Play:
 PLAYS: dict[Scenario, Play] = {
     "approve": Play("approved", ("approved",)),
     "decline": Play("declined", ("declined",), "do_not_honor", "do_not_try_again"),
-    "insufficient_funds": Play(
-        "declined", ("declined",), "insufficient_funds", "try_again_later"
-    ),
+    "insufficient_funds": Play("declined", ("declined",), "insufficient_funds", "try_again_later"),
     "timeout": Play("unknown", ("unknown", "unknown", "approved")),
     "timeout_not_found": Play("unknown", ("not_found",)),
 }
