@@ -33,7 +33,8 @@ class Delays:
     """Facts that came more than once; harmless (same id, same bytes)."""
 
 
-def _by_event(log: LogReader) -> dict[str, list[Seen]]:
+def by_event(log: LogReader) -> dict[str, list[Seen]]:
+    """The copies of each fact on the log, by its event id."""
     told: dict[str, list[Seen]] = defaultdict(list)
     for seen in log.of(PAYMENT_FACTS):
         told[json.loads(seen.value)["id"]].append(seen)
@@ -42,7 +43,7 @@ def _by_event(log: LogReader) -> dict[str, list[Seen]]:
 
 def delays(log: LogReader) -> Delays:
     """How long payments waited. A fact carries its command's time (08 R9)."""
-    told = _by_event(log)
+    told = by_event(log)
     waits = sorted(first.seen_ms - first.timestamp_ms for first, *_ in told.values())
     repeats = len(log.of(PAYMENT_FACTS)) - len(told)
     return Delays(waits[len(waits) // 2], waits[-1], repeats)
@@ -56,7 +57,7 @@ async def wait_for_all(place: Place, log: LogReader, count: int, within_s: float
             len(log.of(PAYMENT_FACTS)) >= count * len(FACTS_OF_A_CREATE)
             and len(log.of(ACQUIRER_REQUESTS)) >= count
             and await place.number("select count(*) from payments") >= count
-            and len(_by_event(log)) >= count * len(FACTS_OF_A_CREATE)
+            and len(by_event(log)) >= count * len(FACTS_OF_A_CREATE)
         )
 
     return await holds(stored_and_told, within_s)
@@ -94,7 +95,7 @@ async def _check_facts(place: Place, log: LogReader, commands: Sequence[CreatePa
     story = list(enumerate(FACTS_OF_A_CREATE, start=1))
     assert stories == {command.payment_id: story for command in commands}
     stored = {row["event_id"]: {row["payload"]} for row in rows}
-    told = _by_event(log)
+    told = by_event(log)
     assert set(told) == set(stored), _difference("facts on the log", set(stored), set(told))
     assert {event: {seen.value for seen in copies} for event, copies in told.items()} == stored
     _check_order(log)
