@@ -144,6 +144,7 @@ class SafeConsumer(driver.Consumer):
             ]
             for start in range(0, len(waiting), RECORDS_MAX):
                 await self._deliver_bundle(waiting[start : start + RECORDS_MAX], generation)
+                await asyncio.sleep(0)
         single = {tp: batch for tp, batch in records.items() if tp.topic not in self.bundled}
         if single:
             await self._deliver_each(single, generation)

@@ -198,6 +198,13 @@ async def test_records_fetched_under_an_earlier_assignment_are_not_delivered(ben
     assert bench.offsets == []
 
 
+async def test_changelog_records_are_never_dropped_for_their_age(bench):
+    """Nothing reads them again: a recovery would wait for them for ever."""
+    generation = bench.consumer.app.consumer_generation_id - 1
+    await bench.consumer._deliver({CHANGELOG: [FakeRecord(0, CHANGELOG.topic)]}, generation)
+    assert bench.offsets == [0]
+
+
 async def test_changelogs_may_have_gaps(bench):
     await bench.arrive(0, 7, tp=CHANGELOG)
     assert bench.offsets == [0, 7]
