@@ -78,6 +78,7 @@ def create_app(role: str, settings: Settings, *, tables: bool = False) -> Worker
     """The Faust app of a role. With `tables` partitions of a table's changelog go to the worker
     that has the same partitions of its source; without, plain round robin."""
     del tables  # Faust chooses its assignor by whether a table exists when the consumer starts.
+    member = settings.instance_id(role)
     app = WorkerApp(
         settings.group(role),
         broker=[f"kafka://{server.strip()}" for server in settings.kafka.split(",")],
@@ -92,7 +93,7 @@ def create_app(role: str, settings: Settings, *, tables: bool = False) -> Worker
         # A stop cancels what is in flight; it is read again (L7, L8).
         stream_wait_empty=False,
         stream_buffer_maxsize=settings.buffer_records_max,
-        broker_client_id=settings.instance_id(role),
+        broker_client_id=member,
         broker_commit_interval=settings.commit_interval_ms / 1000,
         broker_session_timeout=settings.session_timeout_ms / 1000,
         broker_heartbeat_interval=settings.session_timeout_ms / 4000,
@@ -109,12 +110,9 @@ def create_app(role: str, settings: Settings, *, tables: bool = False) -> Worker
         topic_partitions=settings.partitions,
         topic_replication_factor=settings.replication_factor,
         table_standby_replicas=0,
-        consumer_group_instance_id=settings.instance_id(role)
-        if settings.static_membership
-        else None,
+        consumer_group_instance_id=member if settings.static_membership else None,
     )
-    app.settings, app.role, app.waiting_for = settings, role, lambda: None
-    app.bundled = set()
+    app.settings, app.role, app.bundled, app.waiting_for = settings, role, set(), lambda: None
     return app
 
 
