@@ -24,6 +24,16 @@ class RowRefused(HeadgateError):
     """PostgreSQL refuses a value; trying again cannot help. The message never holds the value."""
 
 
+_AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+"""What asyncpg raises when PostgreSQL is away, dies in mid-statement or refuses."""
+
+
 @cache
 def statements() -> dict[str, str]:
     """Every statement of `queries/*.sql` by its name."""
@@ -75,8 +85,14 @@ class Postgres:
         try:
             pool = await self._opened()
             async with pool.acquire(timeout=self._timeout_s) as connection:
-                yield connection
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                try:
+                    yield connection
+                except asyncpg.InternalClientError:
+                    # The server's last words came between two statements; the driver is out of
+                    # step with itself for good.
+                    connection.terminate()
+                    raise
+        except _AWAY as error:
             raise _translated(error) from error
 
     async def fetch(self, name: str, *arguments: object) -> Sequence[Row]:
@@ -97,5 +113,5 @@ class Postgres:
         pool, self._pool = self._pool, None
         try:
             await asyncio.wait_for(pool.close(), self._timeout_s)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except _AWAY:
             pool.terminate()

@@ -179,7 +179,13 @@ async def run(
     return arrivals
 
 
-@pytest.mark.parametrize("static", [True, False], ids=["static", "dynamic"])
+@pytest.mark.parametrize(
+    "static",
+    [
+        pytest.param(True, id="static"),
+        pytest.param(False, id="dynamic", marks=pytest.mark.faults),
+    ],
+)
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM], ids=["kill", "term"])
 async def test_no_delayed_record_is_lost_or_early_when_pumps_die_08_r26(
     live_settings: Settings,
