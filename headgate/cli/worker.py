@@ -7,12 +7,14 @@ import argparse
 from headgate.agents.worker import BUILDERS
 from headgate.streams import collector
 from headgate.streams.engine.app import run as run_app
+from headgate.streams.logging import configure
 from headgate.streams.settings import settings
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Work until told to stop. The process ends with 75 when it must start afresh and with 76
     when a newer process has its instance id."""
+    configure(settings())
     collector.spare()
     run_app(BUILDERS[arguments.role](settings()))
     return 0
