@@ -10,12 +10,14 @@ from __future__ import annotations
 import hashlib
 import inspect
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import faust
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator, MessageBatch
 from aiokafka.producer.sender import Sender, SendProduceReqHandler
 from faust.tables.base import Collection
@@ -32,6 +34,7 @@ from mode.worker import Worker
 PINS = {"faust-streaming": "0.15.3", "aiokafka": "0.14.", "mode-streaming": "0.7."}
 
 CONSUMER = "streams/engine/consumer.py"
+THREAD = "streams/engine/consumer_thread.py"
 BUS = "streams/connection.py"
 TABLE = "streams/engine/table.py"
 APP = "streams/engine/app.py"
@@ -64,21 +67,25 @@ HELD: list[tuple[Any, str, str]] = [
     (driver.Consumer._to_message, CONSUMER, "7c24f6511b2f"),
     (driver.Consumer.on_stop, CONSUMER, "173f86b366f3"),
     (driver.ConsumerRebalanceListener, CONSUMER, "f3d04f29dfb3"),
-    (driver.AIOKafkaConsumerThread._create_worker_consumer, CONSUMER, "c2701bfc3e6f"),
+    (driver.AIOKafkaConsumerThread._create_worker_consumer, THREAD, "c2701bfc3e6f"),
     (driver.AIOKafkaConsumerThread._fetch_records, CONSUMER, "39a2c6c79fc1"),
     (driver.AIOKafkaConsumerThread._commit, CONSUMER, "932852ce7a23"),
-    (driver.AIOKafkaConsumerThread.seek, CONSUMER, "1498560d05f0"),
+    (driver.AIOKafkaConsumerThread.seek, THREAD, "1498560d05f0"),
     (driver.AIOKafkaConsumerThread.earliest_offsets, CONSUMER, "5d697cd76873"),
     (Message.ack, CONSUMER, "4751b72c4ed8"),
     (ConsumerMessage.on_final_ack, CONSUMER, "45d670b6a8ac"),
     (Conductor._compile_message_handler, CONSUMER, "9fbc0538097a"),
     (Conductor.acks_enabled_for, CONSUMER, "77ff8a731d30"),
-    (QueueServiceThread.call_thread, CONSUMER, "479edda75b54"),
-    (ServiceThread._start_thread, CONSUMER, "a06373478446"),
-    (AIOKafkaConsumer.committed, CONSUMER, "d8706147ab15"),
-    (AIOKafkaConsumer.seek, CONSUMER, "a9430f1f3b9a"),
-    (Fetcher.fetched_records, CONSUMER, "be4348896b9b"),
-    (Fetcher.seek_to, CONSUMER, "f0ba6aba6c22"),
+    (QueueServiceThread.call_thread, THREAD, "479edda75b54"),
+    (ServiceThread._start_thread, THREAD, "a06373478446"),
+    (AIOKafkaConsumer.committed, THREAD, "d8706147ab15"),
+    (AIOKafkaConsumer.seek, THREAD, "a9430f1f3b9a"),
+    (Fetcher.fetched_records, THREAD, "be4348896b9b"),
+    (Fetcher.seek_to, THREAD, "f0ba6aba6c22"),
+    (GroupCoordinator.check_errors, THREAD, "ba6ca51ad348"),
+    (GroupCoordinator._push_error_to_user, THREAD, "743ff515bd7e"),
+    (GroupCoordinator._heartbeat_routine, THREAD, "61d010289522"),
+    (GroupCoordinator.commit_offsets, CONSUMER, "5cbe31af28d6"),
     # The order of a rebalance.
     (faust.App._on_partitions_revoked, CONSUMER, "d5c895bbe57d"),
     (faust.App._on_partitions_assigned, CONSUMER, "de932b7927db"),
@@ -130,6 +137,13 @@ HELD: list[tuple[Any, str, str]] = [
 ]
 
 
+COMPILED = {
+    "faust/_cython/streams.pyx": "0041622f4a25",
+    "faust/transport/_cython/conductor.pyx": "dde1f9742678",
+}
+"""What Faust runs instead of its Python when it is compiled; the wheels carry the sources."""
+
+
 def digest(part: Any) -> str:
     """The first twelve digits of the hash of a source."""
     source = inspect.getsource(getattr(part, "fun", part))
@@ -137,7 +151,7 @@ def digest(part: Any) -> str:
 
 
 @pytest.mark.parametrize(("package", "pin"), PINS.items())
-def test_the_versions_are_the_ones_that_were_read(package, pin):
+def test_the_versions_are_the_ones_that_were_read(package: str, pin: str) -> None:
     """08 R37."""
     assert version(package).startswith(pin)
 
@@ -147,10 +161,18 @@ def test_the_versions_are_the_ones_that_were_read(package, pin):
     HELD,
     ids=[getattr(part, "__qualname__", str(part)) for part, *_ in HELD],
 )
-def test_what_we_override_or_rely_on_is_unchanged(part, ours, known):
+def test_what_we_override_or_rely_on_is_unchanged(part: Any, ours: str, known: str) -> None:
     now = digest(part)
     assert now == known, (
         f"{part.__module__}.{part.__qualname__} has changed ({known} -> {now}): "
         f"read the change, check {ours} against it, run the stream tests and `make faults`, "
         f"then write {now} here"
     )
+
+
+@pytest.mark.parametrize(("source", "known"), COMPILED.items())
+def test_the_compiled_parts_of_faust_are_unchanged(source: str, known: str) -> None:
+    """03 §4: they acknowledge and deliver in their own way."""
+    text = Path(faust.__file__).parent.parent.joinpath(source).read_bytes()
+    now = hashlib.sha256(text).hexdigest()[:12]
+    assert now == known, f"{source} has changed ({known} -> {now}): check {CONSUMER} against it"

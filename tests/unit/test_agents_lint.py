@@ -72,7 +72,7 @@ def violations(path: Path) -> Iterator[str]:
 @pytest.mark.parametrize(
     "path", list(sources()), ids=lambda path: path.relative_to(ROOT).as_posix()
 )
-def test_no_part_of_faust_that_loses_records_is_used(path):
+def test_no_part_of_faust_that_loses_records_is_used(path: Path) -> None:
     assert list(violations(path)) == []
 
 
@@ -86,6 +86,6 @@ def streams_without_noack(path: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "agents").glob("*.py")), ids=lambda path: path.name)
-def test_agents_acknowledge_by_themselves(path):
+def test_agents_acknowledge_by_themselves(path: Path) -> None:
     """03 §5 R1. Even if one forgot, its acks would not count; but then it would commit nothing."""
     assert list(streams_without_noack(path)) == []

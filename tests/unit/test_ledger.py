@@ -14,11 +14,11 @@ def deliver(ledger: Ledger, offset: int) -> object:
     return message
 
 
-def test_nothing_delivered_means_the_position_where_reading_began():
+def test_nothing_delivered_means_the_position_where_reading_began() -> None:
     assert Ledger(7).committable() == 7
 
 
-def test_the_commit_is_the_contiguous_acknowledged_run():
+def test_the_commit_is_the_contiguous_acknowledged_run() -> None:
     ledger = Ledger(0)
     messages = [deliver(ledger, offset) for offset in range(4)]
     for offset in (0, 1, 3):
@@ -30,7 +30,7 @@ def test_the_commit_is_the_contiguous_acknowledged_run():
     assert ledger.unacknowledged == 0
 
 
-def test_an_acknowledgement_counts_once():
+def test_an_acknowledgement_counts_once() -> None:
     ledger = Ledger(0)
     message = deliver(ledger, 0)
     assert ledger.acknowledge(0, message)
@@ -38,7 +38,7 @@ def test_an_acknowledgement_counts_once():
     assert ledger.unacknowledged == 0
 
 
-def test_the_late_acknowledgement_of_a_superseded_copy_does_not_count():
+def test_the_late_acknowledgement_of_a_superseded_copy_does_not_count() -> None:
     ledger = Ledger(0)
     old = deliver(ledger, 0)
     ledger.rewind(0)
@@ -49,7 +49,7 @@ def test_the_late_acknowledgement_of_a_superseded_copy_does_not_count():
     assert ledger.committable() == 1
 
 
-def test_going_back_keeps_what_was_delivered_before():
+def test_going_back_keeps_what_was_delivered_before() -> None:
     ledger = Ledger(0)
     first = deliver(ledger, 0)
     deliver(ledger, 1)
@@ -59,7 +59,7 @@ def test_going_back_keeps_what_was_delivered_before():
     assert ledger.committable() == 1
 
 
-def test_going_back_behind_the_commit_takes_the_commit_along():
+def test_going_back_behind_the_commit_takes_the_commit_along() -> None:
     """08 R4: PostgreSQL's position rules; a group that is ahead of it must not stay ahead."""
     ledger = Ledger(5)
     assert ledger.acknowledge(5, deliver(ledger, 5))
@@ -68,13 +68,13 @@ def test_going_back_behind_the_commit_takes_the_commit_along():
     assert ledger.committable() == 2
 
 
-def test_going_forward_starts_there():
+def test_going_forward_starts_there() -> None:
     ledger = Ledger(5)
     ledger.rewind(50)
     assert (ledger.next, ledger.committable()) == (50, 50)
 
 
-def test_what_retention_removed_does_not_hold_back_the_commit():
+def test_what_retention_removed_does_not_hold_back_the_commit() -> None:
     ledger = Ledger(0)
     assert ledger.acknowledge(0, deliver(ledger, 0))
     ledger.rewind(10)
@@ -83,7 +83,9 @@ def test_what_retention_removed_does_not_hold_back_the_commit():
 
 
 @given(st.lists(st.tuples(st.sampled_from(["deliver", "ack", "rewind"]), st.integers(0, 8))))
-def test_every_delivered_record_below_the_commit_is_acknowledged(steps):
+def test_every_delivered_record_below_the_commit_is_acknowledged(
+    steps: list[tuple[str, int]],
+) -> None:
     ledger = Ledger(0)
     current: dict[int, object] = {}
     acknowledged: set[int] = set()

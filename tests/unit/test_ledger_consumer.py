@@ -91,14 +91,15 @@ class Bench:
 @pytest.fixture(params=["one by one", "in bundles"])
 async def bench(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Bench:
     app = create_app("settle", Settings())
-    app.topics._acking_topics.add(SOURCE.topic)
+    app.topics.acking_topics.add(SOURCE.topic)
     if request.param == "in bundles":
         app.bundled.add(SOURCE.topic)
     app.finalize()
     consumer = app._new_consumer()
     assert isinstance(consumer, SafeConsumer)
     consumer._thread.thread_loop.close()
-    thread, delivered = FakeThread(), []
+    thread = FakeThread()
+    delivered: list[Any] = []
 
     async def callback(message: Any) -> None:
         delivered.extend(message.records if isinstance(message, Bundle) else [message])
@@ -110,14 +111,14 @@ async def bench(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     return Bench(consumer, thread, delivered)
 
 
-async def test_reading_begins_at_the_commit(bench):
+async def test_reading_begins_at_the_commit(bench: Bench) -> None:
     bench.thread.committed[SOURCE] = 5
     await bench.consumer.perform_seek()
     await bench.arrive(5, 6)
     assert bench.offsets == [5, 6]
 
 
-async def test_without_a_commit_it_begins_at_the_first_record(bench):
+async def test_without_a_commit_it_begins_at_the_first_record(bench: Bench) -> None:
     bench.thread.first = 3
     await bench.consumer.perform_seek()
     await bench.arrive(4)
@@ -125,7 +126,9 @@ async def test_without_a_commit_it_begins_at_the_first_record(bench):
     assert bench.thread.sought == [(SOURCE, 3)]
 
 
-async def test_a_position_that_an_agent_asked_for_outlives_the_end_of_the_recovery(bench):
+async def test_a_position_that_an_agent_asked_for_outlives_the_end_of_the_recovery(
+    bench: Bench,
+) -> None:
     """08 R4: settle seeks when it has its claim, Faust seeks when the tables are recovered."""
     bench.thread.committed[SOURCE] = 50
     await bench.consumer.seek(SOURCE, 10)
@@ -134,7 +137,7 @@ async def test_a_position_that_an_agent_asked_for_outlives_the_end_of_the_recove
     assert bench.offsets == [10, 11]
 
 
-async def test_a_jump_is_read_again(bench):
+async def test_a_jump_is_read_again(bench: Bench) -> None:
     """03 §11.2 hole 4: stock takes it for compaction and commits past it."""
     await bench.consumer.perform_seek()
     await bench.arrive(0, 1, 5, 6)
@@ -144,14 +147,14 @@ async def test_a_jump_is_read_again(bench):
     assert bench.offsets == [0, 1, 2, 3, 4, 5]
 
 
-async def test_what_was_delivered_is_not_delivered_twice(bench):
+async def test_what_was_delivered_is_not_delivered_twice(bench: Bench) -> None:
     await bench.consumer.perform_seek()
     await bench.arrive(0, 1, 2)
     await bench.arrive(1, 2, 3)
     assert bench.offsets == [0, 1, 2, 3]
 
 
-async def test_what_retention_removed_is_passed(bench):
+async def test_what_retention_removed_is_passed(bench: Bench) -> None:
     await bench.consumer.perform_seek()
     await bench.arrive(0)
     bench.thread.first = 7
@@ -161,7 +164,7 @@ async def test_what_retention_removed_is_passed(bench):
     assert bench.thread.sought == [(SOURCE, 7)]
 
 
-async def test_a_jump_is_not_passed_because_the_broker_is_away(bench):
+async def test_a_jump_is_not_passed_because_the_broker_is_away(bench: Bench) -> None:
     await bench.consumer.perform_seek()
     bench.thread.first, bench.thread.reachable = 7, False
     await bench.arrive(7)
@@ -169,7 +172,9 @@ async def test_a_jump_is_not_passed_because_the_broker_is_away(bench):
     assert bench.thread.sought == [(SOURCE, 0)]
 
 
-async def test_a_partition_of_unknown_position_is_positioned_by_its_first_record(bench):
+async def test_a_partition_of_unknown_position_is_positioned_by_its_first_record(
+    bench: Bench,
+) -> None:
     bench.thread.reachable = False
     await bench.consumer.perform_seek()
     await bench.arrive(4)
@@ -180,7 +185,7 @@ async def test_a_partition_of_unknown_position_is_positioned_by_its_first_record
     assert bench.offsets == [2]
 
 
-async def test_nothing_is_delivered_while_the_group_rebalances(bench):
+async def test_nothing_is_delivered_while_the_group_rebalances(bench: Bench) -> None:
     await bench.consumer.perform_seek()
     bench.consumer.stop_flow()
     await bench.arrive(0)
@@ -190,7 +195,7 @@ async def test_nothing_is_delivered_while_the_group_rebalances(bench):
     assert bench.thread.sought == [(SOURCE, 0)]
 
 
-async def test_records_fetched_under_an_earlier_assignment_are_not_delivered(bench):
+async def test_records_fetched_under_an_earlier_assignment_are_not_delivered(bench: Bench) -> None:
     await bench.consumer.perform_seek()
     await bench.consumer._deliver(
         {SOURCE: [FakeRecord(0)]}, bench.consumer.app.consumer_generation_id - 1
@@ -198,19 +203,19 @@ async def test_records_fetched_under_an_earlier_assignment_are_not_delivered(ben
     assert bench.offsets == []
 
 
-async def test_changelog_records_are_never_dropped_for_their_age(bench):
+async def test_changelog_records_are_never_dropped_for_their_age(bench: Bench) -> None:
     """Nothing reads them again: a recovery would wait for them for ever."""
     generation = bench.consumer.app.consumer_generation_id - 1
     await bench.consumer._deliver({CHANGELOG: [FakeRecord(0, CHANGELOG.topic)]}, generation)
     assert bench.offsets == [0]
 
 
-async def test_changelogs_may_have_gaps(bench):
+async def test_changelogs_may_have_gaps(bench: Bench) -> None:
     await bench.arrive(0, 7, tp=CHANGELOG)
     assert bench.offsets == [0, 7]
 
 
-async def test_only_explicit_acknowledgements_count(bench):
+async def test_only_explicit_acknowledgements_count(bench: Bench) -> None:
     await bench.consumer.perform_seek()
     await bench.arrive(0, 1)
     bench.delivered[0].acked = True  # what Faust's stream does by itself
@@ -223,7 +228,7 @@ async def test_only_explicit_acknowledgements_count(bench):
     assert (bench.consumer.acknowledged, bench.consumer.unacknowledged) == (1, 1)
 
 
-async def test_a_failed_commit_is_tried_again(bench):
+async def test_a_failed_commit_is_tried_again(bench: Bench) -> None:
     """03 §2.2: stock advances its idea of what is committed although the commit failed."""
     await bench.consumer.perform_seek()
     await bench.arrive(0)
@@ -236,10 +241,12 @@ async def test_a_failed_commit_is_tried_again(bench):
     assert bench.thread.commits == [{SOURCE: 1}, {SOURCE: 1}]
 
 
-async def test_stock_still_forgets_a_failed_commit(bench):
+async def test_stock_still_forgets_a_failed_commit(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """When this fails, upstream has closed it: drop our `_commit_tps`."""
     bench.thread.commits_succeed = False
-    bench.consumer.app.producer.flush = bench.consumer._wait_for_ack = _nothing
+    monkeypatch.setattr(bench.consumer.app.producer, "flush", _nothing)
     await driver.Consumer._commit_offsets(bench.consumer, {SOURCE: 1})
     assert bench.consumer._committed_offset[SOURCE] == 1
 
@@ -248,7 +255,7 @@ async def _nothing(*_: object, **__: object) -> None:
     return None
 
 
-async def test_an_assignment_forgets_what_was_delivered_before(bench):
+async def test_an_assignment_forgets_what_was_delivered_before(bench: Bench) -> None:
     await bench.consumer.perform_seek()
     await bench.arrive(0)
     old = bench.delivered[0]
@@ -260,7 +267,7 @@ async def test_an_assignment_forgets_what_was_delivered_before(bench):
     assert bench.thread.commits == []
 
 
-async def test_a_commit_leaves_out_what_is_no_longer_ours(bench):
+async def test_a_commit_leaves_out_what_is_no_longer_ours(bench: Bench) -> None:
     await bench.consumer.perform_seek()
     await bench.arrive(0)
     bench.delivered[0].ack(bench.consumer)
@@ -269,7 +276,7 @@ async def test_a_commit_leaves_out_what_is_no_longer_ours(bench):
     assert bench.thread.commits == []
 
 
-async def test_a_paused_partition_does_not_wake_when_its_queue_empties(bench):
+async def test_a_paused_partition_does_not_wake_when_its_queue_empties(bench: Bench) -> None:
     """Stock would deliver records in the midst of a table's recovery."""
     bench.consumer.on_buffer_full(SOURCE)
     bench.consumer.pause_partitions({SOURCE})
@@ -279,7 +286,7 @@ async def test_a_paused_partition_does_not_wake_when_its_queue_empties(bench):
     assert bench.consumer.is_fetched(SOURCE)
 
 
-async def test_a_full_buffer_is_fetched_again_as_soon_as_it_drains(bench):
+async def test_a_full_buffer_is_fetched_again_as_soon_as_it_drains(bench: Bench) -> None:
     bench.consumer._active_partitions = {SOURCE}
     bench.consumer.on_buffer_full(SOURCE)
     assert bench.consumer.is_fetched(SOURCE)
@@ -287,8 +294,8 @@ async def test_a_full_buffer_is_fetched_again_as_soon_as_it_drains(bench):
     assert bench.consumer._active_partitions == {SOURCE}
 
 
-async def test_topics_are_raw_bytes(bench):
+def test_topics_are_raw_bytes() -> None:
     """03 §2.1 L16."""
-    topic = raw_topic(bench.consumer.app, "anything", buffer_max=7)
+    topic: Any = raw_topic(create_app("settle", Settings()), "anything", buffer_max=7)
     assert (topic.key_serializer, topic.value_serializer) == ("raw", "raw")
     assert topic.maxsize == 7

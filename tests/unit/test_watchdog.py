@@ -23,11 +23,11 @@ HEALTHY = Observation(
 STUCK = replace(HEALTHY, unacknowledged=3)
 
 
-def test_an_idle_worker_is_no_reason_to_complain():
+def test_an_idle_worker_is_no_reason_to_complain() -> None:
     assert complaint(HEALTHY) is None
 
 
-def test_a_spare_worker_is_no_reason_to_complain():
+def test_a_spare_worker_is_no_reason_to_complain() -> None:
     """More workers than partitions: the group has told this one that nothing is its own."""
     assert complaint(replace(HEALTHY, assigned=0, fetching=0)) is None
 
@@ -41,17 +41,17 @@ def test_a_spare_worker_is_no_reason_to_complain():
         (replace(HEALTHY, fetching=0), "owns 4 partitions and reads none of them"),
     ],
 )
-def test_what_keeps_a_worker_from_working_is_said(seen, said):
+def test_what_keeps_a_worker_from_working_is_said(seen: Observation, said: str) -> None:
     assert complaint(seen) == said
 
 
-def test_a_dependency_that_is_away_is_never_the_workers_fault():
+def test_a_dependency_that_is_away_is_never_the_workers_fault() -> None:
     """00 A4: no process exits because a dependency is away."""
     for seen in (STUCK, replace(HEALTHY, member_id="")):
         assert complaint(replace(seen, waiting_for="PostgreSQL")) is None
 
 
-def test_a_complaint_must_stand_for_the_limit():
+def test_a_complaint_must_stand_for_the_limit() -> None:
     patience = Patience(30)
     assert patience.judge(STUCK, 100) is None
     assert patience.judge(STUCK, 129) is None
@@ -59,7 +59,7 @@ def test_a_complaint_must_stand_for_the_limit():
 
 
 @pytest.mark.parametrize("moved", [{"acknowledged": 11}, {"recovering": 5}, {"member_id": "new"}])
-def test_progress_starts_the_count_anew(moved):
+def test_progress_starts_the_count_anew(moved: dict[str, Any]) -> None:
     patience = Patience(30)
     assert patience.judge(STUCK, 100) is None
     assert patience.judge(replace(STUCK, **moved), 120) is None
@@ -67,7 +67,7 @@ def test_progress_starts_the_count_anew(moved):
     assert patience.judge(replace(STUCK, **moved), 150) is not None
 
 
-def test_a_healthy_moment_starts_the_count_anew():
+def test_a_healthy_moment_starts_the_count_anew() -> None:
     patience = Patience(30)
     assert patience.judge(STUCK, 100) is None
     assert patience.judge(HEALTHY, 110) is None
@@ -76,7 +76,7 @@ def test_a_healthy_moment_starts_the_count_anew():
     assert patience.troubled
 
 
-def test_a_forgiven_stall_counts_from_the_next_look():
+def test_a_forgiven_stall_counts_from_the_next_look() -> None:
     patience = Patience(30)
     assert patience.judge(STUCK, 100) is None
     patience.forgive()
@@ -89,7 +89,9 @@ class Ended(Exception):
     """Instead of the end of the process."""
 
 
-async def test_a_stall_while_kafka_does_not_answer_is_put_down_to_kafka(monkeypatch):
+async def test_a_stall_while_kafka_does_not_answer_is_put_down_to_kafka(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """00 A4: no process exits because a dependency is away."""
     replies = iter([True, False, False, False, True, True, True])
     asked: list[bool] = []
