@@ -76,6 +76,9 @@ class Worker:
         # Faust's stubs ask of a handler what no handler has: a positional signal.
         app.on_partitions_assigned.connect(cast("Any", self._assigned))
         app.on_partitions_revoked.connect(cast("Any", self._revoked))
+        # A stop is a revoke too: the work in flight ends, its position is saved, and the next
+        # owner tells nothing twice.
+        app.on_before_shutdown.connect(cast("Any", self._stopping))
         self.run_always(bus.start)
         self.run_always(self._beat)
 
@@ -136,6 +139,9 @@ class Worker:
         )
 
     async def _revoked(self, _app: object, _revoked: Collection[TP], **_: object) -> None:
+        await self.ownership.revoked(self._settings.revoke_wait_ms / 1000)
+
+    async def _stopping(self, _app: object, **_: object) -> None:
         await self.ownership.revoked(self._settings.revoke_wait_ms / 1000)
 
     async def _beat(self) -> None:
