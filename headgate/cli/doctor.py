@@ -117,7 +117,7 @@ async def _topics(here: Settings) -> list[str]:
 async def _edge(here: Settings) -> list[str]:
     host, port = local.edge_host(here), here.http_port
     problem = await edge.probe(host, port, "/health/live")
-    return [f"{problem}: start `headgate edge` or `headgate up`"] if problem else []
+    return _advised(problem, f"edge at {local.edge_url(here)}", "HEADGATE_HTTP_PORT")
 
 
 def _worker(role: str) -> Check:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 
+from headgate.embedded.program import REFUSED
+
 PROBE_TIMEOUT_S = 3.0
 ANSWER_BYTES_MAX = 65_536
 
@@ -32,7 +34,7 @@ async def probe(host: str, port: int, path: str) -> str:
     except TimeoutError:
         return f"no answer within {PROBE_TIMEOUT_S:g} s"
     except ConnectionRefusedError:
-        return f"nothing listens at {host}:{port}"
+        return REFUSED
     except (OSError, ValueError, IndexError) as error:
         return str(error)
     return "" if status == 200 else _told(status, body)  # noqa: PLR2004  HTTP's OK

@@ -18,7 +18,7 @@ from aiokafka.errors import KafkaError
 
 from headgate.embedded import jars, process, wheels
 from headgate.embedded.addresses import Addresses
-from headgate.embedded.program import Program, Tell
+from headgate.embedded.program import REFUSED, Program, Tell
 
 PROPERTIES = """\
 # Written at every start of `headgate up`.
@@ -134,7 +134,7 @@ async def probe(bootstrap_servers: str) -> str:
         except TimeoutError:
             wrong = f"no answer from {server} within {PROBE_TIMEOUT_S:g} s"
         except ConnectionRefusedError:
-            wrong = f"nothing listens at {server}"
+            wrong = REFUSED
         except (OSError, EOFError, ValueError) as error:
             wrong = f"{server}: {error}"
         else:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from headgate.embedded import process
 from headgate.embedded.errors import CannotStart
-from headgate.embedded.program import Program
+from headgate.embedded.program import REFUSED, Program
 
 AGAIN = 75
 """Exit code of a worker that lost its claim: start it again at once."""
@@ -157,7 +157,8 @@ class Keeper:
     async def _see_it_work(self) -> None:
         began, probe = time.monotonic(), self.program.probe
         while probe is not None and (trouble := await probe()):
-            self.doing = trouble
+            if trouble != REFUSED:  # Until its port is open it is just starting.
+                self.doing = trouble
             await asyncio.sleep(PROBE_INTERVAL_S)
         if self._worked and probe is not None:
             self._say(f"{self.program.title}: works again after {time.monotonic() - began:.1f} s")

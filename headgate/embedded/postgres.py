@@ -12,7 +12,7 @@ import asyncpg
 from headgate.embedded import nobody, process, wheels
 from headgate.embedded.addresses import Addresses, write_private
 from headgate.embedded.errors import CannotStart
-from headgate.embedded.program import Program, Tell
+from headgate.embedded.program import REFUSED, Program, Tell
 
 # The builtin locale sorts alike on every machine; a bare environment has no other.
 INITDB = (
@@ -109,7 +109,7 @@ async def probe(url: str, *, create: bool = False) -> str:
     except TimeoutError:
         return f"no answer within {PROBE_TIMEOUT_S:g} s"
     except ConnectionRefusedError:
-        return "nothing listens there"
+        return REFUSED
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         return str(error)
     return ""

@@ -17,6 +17,9 @@ Probe = Callable[[], Awaitable[str]]
 """Answers what is wrong in a few words, or nothing when the program does its work.
 Bounded in time; never raises."""
 
+REFUSED = "nothing listens there"
+"""What every probe says of a server that has not opened its port."""
+
 
 @dataclass(frozen=True)
 class Program:

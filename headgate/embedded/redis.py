@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from headgate.embedded import wheels
 from headgate.embedded.addresses import Addresses, write_private
-from headgate.embedded.program import Program, Tell
+from headgate.embedded.program import REFUSED, Program, Tell
 
 CONFIGURATION = """\
 # Written at every start of `headgate up`. The outbox lives here: it must survive a kill (00 A4).
@@ -67,7 +67,7 @@ async def probe(url: str) -> str:
         return f"no answer within {PROBE_TIMEOUT_S:g} s"
     except NoConnection as error:
         refused = isinstance(error.__cause__ or error.__context__, ConnectionRefusedError)
-        return "nothing listens there" if refused else str(error)
+        return REFUSED if refused else str(error)
     except (OSError, RedisError) as error:
         return str(error)
     finally:

