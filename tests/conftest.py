@@ -42,6 +42,14 @@ def pytest_configure_node(node: object) -> None:
     given["stack_parent"] = config.stash[PARENT]
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Start the servers before the first test, whose time limit they must not use up: a machine
+    that has never run them fetches Kafka now."""
+    wanted = any("stack" in getattr(item, "fixturenames", ()) for item in session.items)
+    if wanted and not session.config.option.collectonly:
+        shared(session.config.stash[FOLDER], session.config.stash[PARENT])
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop the stack, also after Ctrl-C, and delete its folder."""
     if not hasattr(config, "workerinput") and FOLDER in config.stash:
