@@ -36,6 +36,7 @@ pytestmark = [pytest.mark.system, pytest.mark.chaos, pytest.mark.timeout(240)]
 log = logging.getLogger(__name__)
 FACTS = 1500
 LOAD_S = 12.0
+HANG_FACTS = 300
 FAILING_SHARE = 10
 """Every tenth event is answered 500 the first time."""
 
@@ -163,16 +164,16 @@ def settings_on(stack: Stack, namespace: str) -> Settings:
     )
 
 
-async def publish_facts(settings: Settings, merchant_id: str) -> dict[str, int]:
+async def publish_facts(settings: Settings, merchant_id: str, count: int = FACTS) -> dict[str, int]:
     """Facts of one merchant, evenly over `LOAD_S`; when each was on the log, in milliseconds."""
     bus, at_ms = Bus.of(settings, "facts"), {}
     await bus.start()
     try:
-        for begin in range(0, FACTS, 50):
-            numbers = range(begin, begin + 50)
+        for begin in range(0, count, 10):
+            numbers = range(begin, begin + 10)
             await bus.publish_until_acked([fact(settings, merchant_id, n) for n in numbers])
             at_ms.update(dict.fromkeys((f"evt_{n}" for n in numbers), now_ms()))
-            await asyncio.sleep(LOAD_S * 50 / FACTS)
+            await asyncio.sleep(LOAD_S * 10 / count)
     finally:
         await bus.stop()
     return at_ms
@@ -247,7 +248,7 @@ async def test_no_webhook_is_lost_when_notify_dies_or_freezes_08_r27(
             for slot in range(2):
                 workers.start(slot)
             loading = asyncio.create_task(publish_facts(live_settings, merchant_id))
-            for turn in range(4):
+            for turn in range(2 if mode == "freeze" else 4):
                 await asyncio.sleep(3)
                 if mode == "freeze":
                     workers.send(turn % 2, signal.SIGSTOP)
@@ -316,8 +317,11 @@ async def test_a_hanging_endpoint_does_not_hold_up_another_00_a10(
     stack: Stack, live_settings: Settings
 ) -> None:
     postgres, secret = Postgres(live_settings), draw_webhook_secret()
-    workers = Workers(stack, live_settings, HEADGATE_PARTITIONS="1")
+    # All endpoints in one partition, and far fewer places than the hanging ones could fill.
     settings = live_settings.model_copy(update={"partitions": 1})
+    limits = {"IN_FLIGHT_MAX": "64", "ENDPOINT_IN_FLIGHT_MAX": "16"}
+    more = {f"HEADGATE_WEBHOOK_{name}": value for name, value in limits.items()}
+    workers = Workers(stack, settings, **more)
     async with receiving(secret) as receiver:
         base = f"http://127.0.0.1:{receiver.port}"
         merchant_id = await create_shop(settings, postgres, base + "/hook", secret)
@@ -326,10 +330,10 @@ async def test_a_hanging_endpoint_does_not_hold_up_another_00_a10(
             await add_endpoint(settings, postgres, merchant_id, url, secret)
         try:
             workers.start(0)
-            at_ms = await publish_facts(settings, merchant_id)
+            at_ms = await publish_facts(settings, merchant_id, HANG_FACTS)
 
             async def arrived() -> bool:
-                return len(receiver.accepted) == FACTS
+                return len(receiver.accepted) == HANG_FACTS
 
             await until(arrived, 60)
         finally:
@@ -345,9 +349,9 @@ async def test_a_hanging_endpoint_does_not_hold_up_another_00_a10(
         late_ms[len(late_ms) * 99 // 100],
         receiver.hung,
     )
-    assert len(receiver.accepted) == FACTS
+    assert len(receiver.accepted) == HANG_FACTS
     assert receiver.hung >= 3
     # Were the places shared, the three would take all of them for the whole timeout, again and
     # again. The limits leave room for a machine that does other things.
-    assert late_ms[len(late_ms) // 2] < settings.webhook_timeout_ms / 2
+    assert late_ms[len(late_ms) // 2] < 1000
     assert late_ms[len(late_ms) * 99 // 100] < settings.webhook_timeout_ms
