@@ -47,6 +47,10 @@ class System:
         document = await _status(self.environment)
         return {each["role"]: each for each in document["processes"]}
 
+    async def supervisor(self) -> int:
+        """The pid of the `headgate up` that keeps them running."""
+        return int((await _status(self.environment))["pid"])
+
     async def create_merchant(self) -> merchants.KeyPair:
         """A merchant of its own for whoever asks, in test mode."""
         postgres = Postgres(Settings(postgres=self.addresses["postgres"]))

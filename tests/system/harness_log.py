@@ -48,18 +48,21 @@ class LogReader:
 
     async def read(self) -> None:
         """Read until cancelled."""
+        while True:
+            for tp, records in (await self._consumer.getmany(timeout_ms=100)).items():
+                at_ms = now_ms()
+                self._seen[self._names[tp.topic]].extend(
+                    Seen(r.partition, r.offset, r.key, r.value, r.timestamp, at_ms) for r in records
+                )
+
+    async def start(self) -> None:
+        """Connect; everything from the first record on will be read."""
         await self._consumer.start()
-        try:
-            self._consumer.assign(self._partitions)
-            while True:
-                for tp, records in (await self._consumer.getmany(timeout_ms=100)).items():
-                    at_ms = now_ms()
-                    self._seen[self._names[tp.topic]].extend(
-                        Seen(r.partition, r.offset, r.key, r.value, r.timestamp, at_ms)
-                        for r in records
-                    )
-        finally:
-            await self._consumer.stop()
+        self._consumer.assign(self._partitions)
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        await self._consumer.stop()
 
     async def until_end(self, within_s: float = 20) -> None:
         """Wait until everything has been read that is on the log now."""
@@ -75,11 +78,15 @@ class LogReader:
 async def reading(settings: Settings, *topics: Topic) -> AsyncIterator[LogReader]:
     """A reader of these topics for as long as the block runs."""
     reader = LogReader(settings, topics)
-    task = asyncio.create_task(reader.read())
     try:
-        yield reader
+        await reader.start()
+        task = asyncio.create_task(reader.read())
+        try:
+            yield reader
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
     finally:
-        task.cancel()
-        await asyncio.wait({task})
+        await reader.stop()
         if not task.cancelled() and (error := task.exception()) is not None:
             raise error
