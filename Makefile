@@ -44,10 +44,10 @@ format: .venv/.synced ## Put the code into shape
 	@$(BIN)/ruff format .
 
 faults: .venv/.synced ## Kill, freeze and roll real workers for a long time
-	@exec $(BIN)/pytest -m "faults or chaos" tests/system
+	@exec $(BIN)/pytest -rP -m "faults or chaos" tests/system
 
 bench: .venv/.synced ## Measure payments per second, end to end
-	@exec $(BIN)/python bench/end_to_end.py
+	@exec $(BIN)/python -m bench.end_to_end
 
 .venv/.synced: pyproject.toml uv.lock | $(UV)
 	@echo "preparing the environment in .venv (the first time takes a minute) ..."

@@ -19,12 +19,15 @@ from headgate.streams.settings import Settings
 FOLDER = pytest.StashKey[Path]()
 PARENT = pytest.StashKey[int]()
 SEED_NAMES = ("TEST_", "WEBHOOK_RETRY_", "UPI_SUCCESS_", "CARD_SUCCESS_", "PROCESSING_DELAY_")
+FAULTS_NAMES = "HEADGATE_FAULTS_"
+"""How long `make faults` takes: no settings, but of the tests themselves."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """One state folder per session; with xdist all workers get the controller's."""
     for name in [n for n in os.environ if n.startswith(("HEADGATE_", *SEED_NAMES))]:
-        del os.environ[name]  # A developer's shell must not decide what the tests see.
+        if not name.startswith(FAULTS_NAMES):
+            del os.environ[name]  # A developer's shell must not decide what the tests see.
     given = getattr(config, "workerinput", {})
     if "stack_folder" in given:
         config.stash[FOLDER] = Path(given["stack_folder"])

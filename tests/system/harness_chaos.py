@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,3 +113,17 @@ async def acquire_survives(stack: Stack, logs: Path, scenario: Scenario) -> Repo
         repeats = await check_answers(place, log, scenario.count)
         workers.assert_no_surprise()
         return Report(scenario, repeats, workers.exits)
+
+
+async def survive(stack: Stack, logs: Path, scenario: Scenario) -> Report:
+    """The scenario of its role."""
+    roles = {"settle": settle_survives, "acquire": acquire_survives}
+    return await roles[scenario.role](stack, logs, scenario)
+
+
+async def survive_together(stack: Stack, logs: Path, scenarios: Sequence[Scenario]) -> None:
+    """Run scenarios at once, each in a namespace of its own, and print how they went."""
+    async with asyncio.TaskGroup() as group:
+        runs = [group.create_task(survive(stack, logs, scenario)) for scenario in scenarios]
+    for run in runs:
+        sys.stdout.write(f"{run.result()}\n")

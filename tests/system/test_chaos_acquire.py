@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
 from pathlib import Path
 
 import pytest
 
 from headgate.embedded.stack import Stack
-from tests.system.harness_chaos import Scenario, acquire_survives
+from tests.system.harness_chaos import Scenario, survive_together
 from tests.system.harness_workers import FAULTS
 
 pytestmark = [pytest.mark.system, pytest.mark.chaos, pytest.mark.timeout(300)]
@@ -23,9 +21,4 @@ async def test_every_request_is_answered_whatever_dies_08_r4_r7(
 ) -> None:
     """All five modes at once, each in a namespace of its own."""
     scenarios = [Scenario("acquire", mode, static, SECONDS) for mode in FAULTS]
-    async with asyncio.TaskGroup() as group:
-        runs = [
-            group.create_task(acquire_survives(stack, tmp_path, scenario)) for scenario in scenarios
-        ]
-    for run in runs:
-        sys.stdout.write(f"{run.result()}\n")
+    await survive_together(stack, tmp_path, scenarios)
