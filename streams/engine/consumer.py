@@ -282,6 +282,7 @@ class SafeConsumer(driver.Consumer):
         """Commit what is done; do not wait for what is not, nor long for a broker."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_COMMIT_WAIT_S):
+                await self.maybe_wait_for_commit_to_finish()  # or ours would leave it at that
                 await self.commit()
         cast(driver.Transport, self.transport)._topic_waiters.clear()  # noqa: SLF001
 
