@@ -22,7 +22,7 @@ from headgate.streams.topics import PAYMENT_FACTS
 from headgate.tables.configuration import Configuration, ConfigurationCopy, Endpoint
 from headgate.tables.deliveries import ready, scheduled_token
 from headgate.tables.deliveries_store import DeliveryStore
-from headgate.tables.postgres import RowRefused
+from headgate.tables.isolation import isolated
 
 log = structlog.get_logger(__name__)
 
@@ -74,17 +74,10 @@ class Notify:
 
     async def handle(self, batch: Batch) -> None:
         """Match, store, publish. Raises Unavailable (try the same batch again), ClaimLost."""
-        try:
-            await self._notify(batch)
-        except RowRefused as refusal:
-            await self._isolate(batch, str(refusal))
+        await isolated(batch, self._notify, self._refuse)
 
-    async def _isolate(self, batch: Batch, reason: str) -> None:
-        """08 R6: halve the batch until the row that PostgreSQL refuses stands alone."""
-        if len(batch.records) > 1:
-            for half in batch.split():
-                await self.handle(half)
-            return
+    async def _refuse(self, batch: Batch, reason: str) -> None:
+        """08 R6: the only record of the batch is one that PostgreSQL will never take."""
         log.error("fact refused", offset=batch.records[0].offset, reason=reason)
         await self._store_matched(batch, [])
         await self._bus.publish_until_acked([self._dead(batch.records[0], reason)])

@@ -14,7 +14,7 @@ from headgate.streams.errors import CannotDecode
 from headgate.streams.settings import Settings
 from headgate.streams.topics import WEBHOOKS_ATTEMPTS
 from headgate.tables.deliveries_store import DeliveryStore
-from headgate.tables.postgres import RowRefused
+from headgate.tables.isolation import isolated
 
 log = structlog.get_logger(__name__)
 
@@ -30,17 +30,10 @@ class Project:
 
     async def handle(self, batch: Batch) -> None:
         """Store the batch. Raises Unavailable (try the same batch again), ClaimLost."""
-        try:
-            await self._project(batch)
-        except RowRefused as refusal:
-            await self._isolate(batch, str(refusal))
+        await isolated(batch, self._project, self._refuse)
 
-    async def _isolate(self, batch: Batch, reason: str) -> None:
-        """08 R6: halve the batch until the row that PostgreSQL refuses stands alone."""
-        if len(batch.records) > 1:
-            for half in batch.split():
-                await self.handle(half)
-            return
+    async def _refuse(self, batch: Batch, reason: str) -> None:
+        """08 R6: the only record of the batch is one that PostgreSQL will never take."""
         log.error("attempt refused", offset=batch.records[0].offset, reason=reason)
         await self._store.project(batch.claims, batch.positions(), [])
         await self._bus.publish_until_acked([self._dead(batch.records[0], reason)])

@@ -19,10 +19,10 @@ from headgate.streams.errors import CannotDecode, StoreUnavailable
 from headgate.streams.facts import FACT
 from headgate.streams.settings import Settings
 from headgate.streams.topics import ACQUIRER_REQUESTS, PAYMENT_COMMANDS, PAYMENT_FACTS
+from headgate.tables.isolation import isolated
 from headgate.tables.open_payments import OpenPayments
 from headgate.tables.payment import Payment
 from headgate.tables.payments import Outgoing, decide
-from headgate.tables.postgres import RowRefused
 from headgate.tables.store import Decided, PaymentStore
 
 log = structlog.get_logger(__name__)
@@ -63,18 +63,10 @@ class Settle:
 
     async def handle(self, batch: Batch) -> None:
         """Decide, store, publish. Raises Unavailable (try the same batch again), ClaimLost."""
-        try:
-            await self._settle(batch)
-        except RowRefused as refusal:
-            await self._isolate(batch, str(refusal))
+        await isolated(batch, self._settle, self._refuse)
 
-    async def _isolate(self, batch: Batch, reason: str) -> None:
-        """08 R6: a row that PostgreSQL refuses must not block its partition. Halve the batch
-        until the culprit stands alone, then send it to the dead letters."""
-        if len(batch.records) > 1:
-            for half in batch.split():
-                await self.handle(half)
-            return
+    async def _refuse(self, batch: Batch, reason: str) -> None:
+        """08 R6: the only record of the batch is one that PostgreSQL will never take."""
         log.error("row refused", offset=batch.records[0].offset, reason=reason)
         await self._store.settle(batch.claims, batch.positions(), [])
         await self._bus.publish_until_acked([self._dead(batch.records[0], reason)])

@@ -68,3 +68,14 @@ class PostgresClaims:
             "beat", instance_id, incarnation, json.dumps(owned), problem or None
         )
         return row is not None
+
+
+def claim_columns(claims: Mapping[int, Claim], positions: Mapping[int, int]) -> list[object]:
+    """What a fenced statement needs of the claims that it works under, as parallel columns:
+    partitions, tokens, offsets behind the batch, and how far outputs are published."""
+    return [
+        list(claims),
+        [claim.token for claim in claims.values()],
+        [positions.get(partition, claim.next_offset) for partition, claim in claims.items()],
+        [claim.published_offset for claim in claims.values()],
+    ]

@@ -10,6 +10,7 @@ from headgate.streams.deliveries import AttemptMade, DeliveryWanted
 from headgate.streams.engine.claims import Claim
 from headgate.streams.errors import ClaimLost, StoreUnavailable
 from headgate.streams.topics import PAYMENT_FACTS, WEBHOOKS_ATTEMPTS
+from headgate.tables.claims import claim_columns
 from headgate.tables.postgres import Postgres, Row
 
 
@@ -55,7 +56,7 @@ class DeliveryStore:
         row = await self._postgres.fetch_row(
             "want_deliveries",
             PAYMENT_FACTS.name,
-            *_claim_columns(claims, positions),
+            *claim_columns(claims, positions),
             version,
             *(_column(wanted, name) for name in ("delivery_id", *_OF_THE_EVENT)),
             [from_ms(one.created_at_ms) for one in wanted],
@@ -89,7 +90,7 @@ class DeliveryStore:
         row = await self._postgres.fetch_row(
             "project_attempts",
             WEBHOOKS_ATTEMPTS.name,
-            *_claim_columns(claims, positions),
+            *claim_columns(claims, positions),
             *(_column(made, name) for name in ("delivery_id", *_OF_THE_EVENT, *_OF_THE_ATTEMPT)),
             [from_ms(one.started_at_ms) for one in made],
             [one.duration_ms for one in made],
@@ -105,15 +106,6 @@ _OF_THE_ATTEMPT = ("token", "attempt", "manual", "kind", "status_code", "error",
 
 def _column(rows: Iterable[DeliveryWanted | AttemptMade], name: str) -> list[object]:
     return [getattr(row, name) for row in rows]
-
-
-def _claim_columns(claims: Mapping[int, Claim], positions: Mapping[int, int]) -> list[object]:
-    return [
-        list(claims),
-        [claim.token for claim in claims.values()],
-        [positions.get(partition, claim.next_offset) for partition, claim in claims.items()],
-        [claim.published_offset for claim in claims.values()],
-    ]
 
 
 def _held(row: Row | None, topic: str, claims: Mapping[int, Claim]) -> Row:

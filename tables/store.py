@@ -12,6 +12,7 @@ from headgate.streams.commands import ACQUIRER_REQUEST, Command, CreatePayment
 from headgate.streams.engine.claims import Claim
 from headgate.streams.errors import ClaimLost
 from headgate.streams.topics import PAYMENT_COMMANDS
+from headgate.tables.claims import claim_columns
 from headgate.tables.payment import Payment
 from headgate.tables.payments import Decision, Outgoing
 from headgate.tables.postgres import Postgres, Row
@@ -80,7 +81,7 @@ class PaymentStore:
         row = await self._postgres.fetch_row(
             "settle",
             PAYMENT_COMMANDS.name,
-            *_claim_columns(claims, positions),
+            *claim_columns(claims, positions),
             *_payment_columns(decided),
             *_fact_and_operation_columns(decided),
         )
@@ -107,15 +108,6 @@ class PaymentStore:
             [operation.last_sequence for operation in operations],
         )
         return [(row["payment_id"], row["payload"]) for row in rows]
-
-
-def _claim_columns(claims: Mapping[int, Claim], positions: Mapping[int, int]) -> list[object]:
-    return [
-        list(claims),
-        [claim.token for claim in claims.values()],
-        [positions.get(partition, claim.next_offset) for partition, claim in claims.items()],
-        [claim.published_offset for claim in claims.values()],
-    ]
 
 
 def _payment_columns(decided: Sequence[Decided]) -> list[object]:

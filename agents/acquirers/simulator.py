@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+
 from headgate.agents.acquirers.protocol import Answer
 from headgate.streams.commands import AcquirerRequest, Outcome
 from headgate.streams.scenarios import PLAYS, Play
