@@ -284,7 +284,6 @@ class SafeConsumer(driver.Consumer):
             async with asyncio.timeout(STOP_COMMIT_WAIT_S):
                 await self.maybe_wait_for_commit_to_finish()  # or ours would leave it at that
                 await self.commit()
-        cast(driver.Transport, self.transport)._topic_waiters.clear()  # noqa: SLF001
 
     async def verify_all_partitions_active(self) -> None:
         """Nothing: Faust's detector gives false alarms, and the watchdog looks after progress."""
