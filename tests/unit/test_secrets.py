@@ -53,7 +53,11 @@ def test_every_changed_character_is_noticed() -> None:
             BOX.open(changed)
 
 
-@pytest.mark.parametrize("text", ["", "whsec_plain", "g1.", f"g1.{BOX.key_id}.", "g1.é.é"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "whsec_plain", "g1.", f"g1.{BOX.key_id}.", "g1.é.é"],
+    ids=["empty", "plain", "prefix", "no text", "letters"],
+)
 def test_what_is_not_sealed_is_refused(text: str) -> None:
     with pytest.raises(SecretUnreadable):
         BOX.open(text)
