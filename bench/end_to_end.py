@@ -26,7 +26,7 @@ from bench.processes import cpu_s, family_of, machine_cpu_s
 from bench.report import Report
 from bench.system import ROLES, System, found, started
 
-POLL_S = 0.1
+POLL_S = 0.25
 FINAL = "select count(*) from headgate.payments where order_id like $1 and status <> 'pending'"
 
 
