@@ -159,7 +159,7 @@ def test_the_versions_are_the_ones_that_were_read(package: str, pin: str) -> Non
 @pytest.mark.parametrize(
     ("part", "ours", "known"),
     HELD,
-    ids=[getattr(part, "__qualname__", str(part)) for part, *_ in HELD],
+    ids=[getattr(part, "__qualname__", str(part).partition(" at 0x")[0]) for part, *_ in HELD],
 )
 def test_what_we_override_or_rely_on_is_unchanged(part: Any, ours: str, known: str) -> None:
     now = digest(part)
