@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import os
 import secrets
+import signal
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -27,6 +28,7 @@ from bench.report import Report
 from bench.system import ROLES, System, found, started
 
 POLL_S = 0.25
+STOPPED = 128 + signal.SIGTERM
 FINAL = "select count(*) from headgate.payments where order_id like $1 and status <> 'pending'"
 
 
@@ -48,12 +50,14 @@ class Bench:
             "machine": machine_cpu_s(),
         }
 
-    async def pay(self, options: argparse.Namespace, count: int) -> Report:
+    async def pay(
+        self, options: argparse.Namespace, count: int, rate: float | None = None
+    ) -> Report:
         """Send `count` payments, wait until all are final and delivered, and say how it went."""
         prefix = f"bench-{secrets.token_hex(4)}"
         before, delivered_before = self.cpu(), (await self.sink.ask("stats"))["distinct"]
         target = Target(*self.system.edge, options.connections)
-        load = Load(target, lambda n: self.merchant.payment(prefix, n), rate=options.rate)
+        load = Load(target, lambda n: self.merchant.payment(prefix, n), rate=rate)
         began = time.perf_counter()
         accepting = asyncio.create_task(load.run(range(count)))
         settled_s, delivered_s = await asyncio.gather(
@@ -65,7 +69,7 @@ class Bench:
         return Report(
             payments=count,
             connections=options.connections,
-            rate=options.rate,
+            rate=rate,
             accepted=sum(sample.accepted for sample in samples),
             statuses=_statuses(samples),
             settled_s=settled_s,
@@ -123,11 +127,13 @@ async def _system(options: argparse.Namespace) -> AsyncIterator[System]:
 
 async def run(options: argparse.Namespace) -> int:
     """Warm up, measure, print. Exit code 1 when not every payment arrived."""
+    if task := asyncio.current_task():  # What was started is stopped, also after `kill`.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     count = round(options.rate * options.seconds) if options.rate else options.payments
     async with prepared(options) as bench:
         if options.warm_up:
             await bench.pay(options, options.warm_up)
-        report = await bench.pay(options, count)
+        report = await bench.pay(options, count, options.rate)
     print(report.as_json() if options.json else report.as_table())
     return 0 if report.complete else 1
 
@@ -144,7 +150,10 @@ def main() -> int:
     parser.add_argument("--patience", type=float, default=120, help="seconds until all must be in")
     parser.add_argument("--running", action="store_true", help="use the `headgate up` that runs")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    return uvloop.run(run(parser.parse_args()))
+    try:
+        return uvloop.run(run(parser.parse_args()))
+    except asyncio.CancelledError:
+        return STOPPED
 
 
 if __name__ == "__main__":

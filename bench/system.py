@@ -88,11 +88,12 @@ def _walkable_folder() -> Path:
 
 @asynccontextmanager
 async def started(**changes: str) -> AsyncIterator[System]:
-    """A `headgate up` of our own, stopped and forgotten afterwards. Raises RuntimeError."""
+    """A `headgate up` of our own, stopped and forgotten afterwards. Raises RuntimeError.
+
+    Settings in the environment apply, except those that say where it is."""
     folder = _walkable_folder()
-    inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     environment = {
-        **inherited,
+        **os.environ,
         "HEADGATE_STATE_DIR": str(folder),
         "HEADGATE_HTTP_PORT": str(next(ports.free())),
         **changes,
