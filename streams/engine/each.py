@@ -77,9 +77,10 @@ class EachLoop:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._start_all())
                 group.create_task(self._save_all())
-        except* ClaimLost:
-            await self._ownership.lost()
-        except* Exception:  # the last boundary: a dead loop in a live process would be silent
+        except ExceptionGroup as errors:
+            if errors.subgroup(ClaimLost) is not None:
+                await self._ownership.lost()
+            # The last boundary: a dead loop in a live process would be silent.
             log.critical("the loop failed", topic=self._intake.topic, exc_info=True)
             leave(EXIT_BUG)
 
