@@ -9,6 +9,8 @@ PYTHON = $(shell python3 -c 'import os, sys; print(os.path.realpath(sys._base_ex
 UV = $(or $(shell command -v uv),.headgate/uv/bin/uv)
 UV_VERSION = 0.13.9
 BIN = .venv/bin
+# Most system tests wait for processes: three at once keep two cores busy.
+TEST_PROCESSES ?= 3
 export UV_PROJECT_ENVIRONMENT = $(CURDIR)/.venv
 
 help: ## Show this list
@@ -27,7 +29,7 @@ status: .venv/.synced ## Show every process and every address
 	@exec $(BIN)/headgate status
 
 test: lint ## Check style, types and layers, then run all tests (what CI runs)
-	@exec $(BIN)/pytest -m "not faults and not browser"
+	@exec $(BIN)/pytest -m "not faults and not browser" -n $(TEST_PROCESSES) --dist loadfile
 
 test-fast: .venv/.synced ## Run the tests that need no servers
 	@exec $(BIN)/pytest tests/unit tests/stream
