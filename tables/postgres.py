@@ -16,8 +16,12 @@ from headgate.streams.settings import Settings
 
 Row = asyncpg.Record
 
-_REFUSED_CLASSES = ("22", "23")
-"""SQLSTATE classes of a row that PostgreSQL will never take: data exception, integrity (08 R6)."""
+_REFUSED_CLASSES = ("22", "23", "54")
+"""SQLSTATE classes of a row that PostgreSQL will never take: data exception, integrity, and a limit
+of the program, such as an id that is too long for its index (08 R6)."""
+_SERVER_SHARE = 0.9
+"""Part of our own timeout after which the server ends a statement: what a client has given up must
+not go on for long and keep rows locked that the next try needs."""
 
 
 class RowRefused(HeadgateError):
@@ -63,6 +67,7 @@ class Postgres:
         self._timeout_s = settings.postgres_timeout_ms / 1000
 
     async def _opened(self) -> asyncpg.Pool[Row]:
+        server_limit_ms = str(round(self._timeout_s * 1000 * _SERVER_SHARE))
         async with self._opening:
             if self._pool is None:
                 self._pool = await asyncpg.create_pool(
@@ -71,7 +76,11 @@ class Postgres:
                     max_size=self._settings.postgres_connections_max,
                     timeout=self._timeout_s,
                     command_timeout=self._timeout_s,
-                    server_settings={"search_path": self._settings.schema_name},
+                    server_settings={
+                        "search_path": self._settings.schema_name,
+                        "statement_timeout": server_limit_ms,
+                        "idle_in_transaction_session_timeout": server_limit_ms,
+                    },
                 )
             return self._pool
 
