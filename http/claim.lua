@@ -47,6 +47,8 @@ for i = 1, #KEYS - 3 - endings do
     word, answer, position = 'unsure', false, false
   elseif word and held[2] ~= fingerprint then
     word, answer, position = 'other', false, false
+  elseif word == 'claimed' and held[5] then
+    answer = false -- Another body may have been first, so this answer may be wrong.
   elseif not word and waiting >= tonumber(ARGV[5]) then
     word = 'full'
   elseif not word then

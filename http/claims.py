@@ -25,7 +25,8 @@ _FIELDS_PER_ANSWER = 3
 
 class Claim(NamedTuple):
     """What Redis says about a key. `born` names the Redis data that says so; `vouched` is whether
-    it may be believed that an unknown key was never used (08 R13)."""
+    it may be believed that an unknown key was never used (08 R13). A claim in flight that was not
+    vouched for has no answer."""
 
     word: Word
     answer: bytes | None

@@ -77,7 +77,7 @@ class Handoff:
             return await self._hand_over(submission, claim)
         if claim.word == "unsure":
             return await self._ask_again(submission)
-        return self._known(claim)
+        return self._known(submission, claim)
 
     async def drain(self, timeout_s: float) -> None:
         """Wait for what was begun; the rest is in the outbox."""
@@ -93,7 +93,7 @@ class Handoff:
             claim = await self._claims.claim(submission)
         return claim
 
-    def _known(self, claim: Claim) -> Outcome:
+    def _known(self, submission: Submission, claim: Claim) -> Outcome:
         """The answer to a key whose claim needs nothing more."""
         if claim.word == "other":
             raise _reused()
@@ -104,7 +104,9 @@ class Handoff:
                 retry_after_s=self._retry_after_s,
             )
         # While the log is away, a repeat hears what the first request heard: it is in the outbox.
-        if claim.word == "claimed" and (self._bus.available or claim.answer is None):
+        if claim.word == "claimed" and not self._bus.available and claim.answer is None:
+            return Undecided(submission.command_id, None)
+        if claim.word == "claimed" and self._bus.available:
             raise KeyInUse(
                 "The first request with this Idempotency-Key has no answer yet; try again.",
                 headers={"Retry-After": str(self._retry_after_s)},

@@ -1,0 +1,59 @@
+"""Keys that Redis cannot vouch for: no answer ever names an amount that another body fixed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import redis.asyncio
+
+from headgate.embedded.stack import Stack
+from headgate.http.creating import Creator, Submission
+from headgate.http.handoff import Outcome, Undecided
+from headgate.http.problems import LogAway
+from headgate.http.schemas import PaymentRequest
+from headgate.http.services import Services
+from headgate.streams.clock import now_ms
+from headgate.streams.settings import Settings
+from headgate.tables.configuration import ApiKey
+from tests.system.harness_edge import forget
+from tests.system.harness_place import Place, opened
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(60)]
+
+API_KEY = ApiKey(id="k", merchant_id="mer_1", mode="test", secret_hash=b"", revoked=False)
+
+
+def submission(settings: Settings, amount: int) -> Submission:
+    """A create with the client's key `one`."""
+    asked = PaymentRequest(amount=amount, method="upi", order_id="o", vpa="a@b")
+    return Creator(settings).submission(asked, API_KEY, "one", f"req_{amount}", now_ms())
+
+
+@asynccontextmanager
+async def running(place: Place) -> AsyncIterator[Services]:
+    """The edge's parts, inside this process."""
+    services = Services(place.settings)
+    await services.start()
+    try:
+        yield services
+    finally:
+        await services.stop()
+
+
+async def test_a_doubtful_key_is_202_however_often_it_is_repeated_without_the_log(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """08 R13: the answer that Redis keeps is the one of this body, and another may be first."""
+    async with opened(stack) as place, running(place) as services:
+        first = await services.handoff.accept(submission(place.settings, 100))
+        await services.handoff.drain(5)
+        assert not isinstance(first, Undecided)
+        await forget(place)
+        monkeypatch.setattr(type(services.bus), "available", property(lambda _: False))
+        for _ in range(3):
+            answer = await services.handoff.accept(submission(place.settings, 500))
+            assert isinstance(answer, Undecided), answer
