@@ -41,8 +41,11 @@ class Acquire:
         self._attempts = attempts
         most = settings.batch_max
         self._sent = Coalescer[AcquirerRequest, Known](attempts.sent, batch_max=most)
-        self._answered = Coalescer[AcquirerAnswer, None](attempts.answered, batch_max=most)
+        self._answered = Coalescer[AcquirerAnswer, AcquirerAnswer](
+            attempts.answered, batch_max=most
+        )
         self._outputs = Coalescer[Record, Position](bus.publish, batch_max=most)
+        self._under_way: dict[tuple[str, int], asyncio.Future[None]] = {}
 
     async def handle(self, record: Delivered, redelivered: bool) -> None:
         """Ask the bank once and tell its answer. Raises Unavailable (try again)."""
@@ -51,19 +54,33 @@ class Acquire:
         except CannotDecode as error:
             await self._outputs.submit(self._dead(record, str(error)))
             return
+        # Copies of one request wait for each other: two calls at once could charge twice.
+        attempt = (request.attempt_id, request.look)
+        while (earlier := self._under_way.get(attempt)) is not None:
+            await asyncio.wait({earlier})
+        under_way = asyncio.get_running_loop().create_future()
+        self._under_way[attempt] = under_way
         try:
-            known = await self._note(request)
+            output = await self._worked_on(request, record)
         except RowRefused as error:
-            await self._outputs.submit(self._dead(record, str(error)))
-            return
+            log.critical("request refused", attempt=request.attempt_id, reason=str(error))
+            output = self._dead(record, str(error))
+        finally:
+            del self._under_way[attempt]
+            under_way.set_result(None)
+        await self._outputs.submit(output)
+
+    async def _worked_on(self, request: AcquirerRequest, record: Delivered) -> Record:
+        """The answer to publish: the one on record, or else the bank's. Raises RowRefused when
+        PostgreSQL will never take the attempt or its answer."""
+        known = await self._note(request)
         reach("acquire.sent")
         answer, after_ms = known.answer, 0
         if answer is None:
             said = await self._ask(request, first=known.fresh)
-            answer, after_ms = _command(request, said), said.after_ms
-            await self._answered.submit(answer)
+            answer, after_ms = await self._keep(_command(request, said)), said.after_ms
         reach("acquire.answered")
-        await self._outputs.submit(self._told(answer, record.partition, after_ms))
+        return self._told(answer, record.partition, after_ms)
 
     async def _note(self, request: AcquirerRequest) -> Known:
         """What is known of the attempt, now that it is noted. A request that PostgreSQL refuses
@@ -72,6 +89,14 @@ class Acquire:
             return await self._sent.submit(request)
         except RowRefused:
             return (await self._attempts.sent([request]))[0]
+
+    async def _keep(self, answer: AcquirerAnswer) -> AcquirerAnswer:
+        """The answer that is on record from now on: an earlier one stands. As with requests, one
+        that PostgreSQL refuses must not take others along."""
+        try:
+            return await self._answered.submit(answer)
+        except RowRefused:
+            return (await self._attempts.answered([answer]))[0]
 
     async def _ask(self, request: AcquirerRequest, *, first: bool) -> Answer:
         """The bank's answer. A request that was sent before without an answer on record is

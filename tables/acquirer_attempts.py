@@ -39,15 +39,23 @@ class AcquirerAttempts:
         }
         return [known[request.attempt_id, request.look] for request in requests]
 
-    async def answered(self, answers: Sequence[AcquirerAnswer]) -> list[None]:
-        """Keep the first answer of each attempt."""
-        await self._postgres.fetch(
+    async def answered(self, answers: Sequence[AcquirerAnswer]) -> list[AcquirerAnswer]:
+        """Keep the first answer of each attempt; in their order the ones that are kept, which
+        alone may be told: two answers to one attempt would share a command's id."""
+        first: dict[tuple[str, int], AcquirerAnswer] = {}
+        for answer in answers:
+            first.setdefault((answer.attempt_id, answer.look), answer)
+        rows = await self._postgres.fetch(
             "attempts_answered",
-            [answer.attempt_id for answer in answers],
-            [answer.look for answer in answers],
-            [answer.model_dump_json() for answer in answers],
+            [attempt for attempt, _ in first],
+            [look for _, look in first],
+            [answer.model_dump_json() for answer in first.values()],
         )
-        return [None] * len(answers)
+        kept = {(row["attempt_id"], row["look"]): _answer(row["answer"]) for row in rows}
+        return [
+            kept.get((answer.attempt_id, answer.look)) or first[answer.attempt_id, answer.look]
+            for answer in answers
+        ]
 
 
 def _answer(text: str | None) -> AcquirerAnswer | None:

@@ -13,6 +13,8 @@ left join made using (attempt_id, look)
 left join acquirer_attempts a using (attempt_id, look)
 
 -- name: attempts_answered
-update acquirer_attempts a set answer = u.answer::jsonb
+-- The first answer of each attempt is kept; told is the one that is kept.
+update acquirer_attempts a set answer = coalesce(a.answer, u.answer::jsonb)
 from unnest($1::text[], $2::int[], $3::text[]) as u(attempt_id, look, answer)
-where a.attempt_id = u.attempt_id and a.look = u.look and a.answer is null
+where a.attempt_id = u.attempt_id and a.look = u.look
+returning a.attempt_id, a.look, a.answer::text

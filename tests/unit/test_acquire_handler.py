@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Coroutine, Sequence
 
 import pytest
 
@@ -40,6 +41,8 @@ class FakeAttempts(AcquirerAttempts):
         self.rows: dict[tuple[str, int], AcquirerAnswer | None] = {}
         self.failures: list[Exception] = []
         self.poison: set[str] = set()
+        self.unkept: set[str] = set()
+        """Payments whose answers the store refuses."""
         self.batches: list[int] = []
 
     async def sent(self, requests: Sequence[AcquirerRequest]) -> list[Known]:
@@ -57,15 +60,20 @@ class FakeAttempts(AcquirerAttempts):
             self.rows.setdefault(key, None)
         return known
 
-    async def answered(self, answers: Sequence[AcquirerAnswer]) -> list[None]:
+    async def answered(self, answers: Sequence[AcquirerAnswer]) -> list[AcquirerAnswer]:
         """Keep the first answer of each attempt."""
         await asyncio.sleep(0)
         if self.failures:
             raise self.failures.pop(0)
+        if any(answer.payment_id in self.unkept for answer in answers):
+            raise RowRefused("PostgreSQL refuses a row: UntranslatableCharacterError (22P05)")
+        kept = []
         for answer in answers:
             key = (answer.attempt_id, answer.look)
-            self.rows[key] = self.rows[key] or answer
-        return [None] * len(answers)
+            known = self.rows[key] or answer
+            self.rows[key] = known
+            kept.append(known)
+        return kept
 
 
 class Bank:
@@ -248,6 +256,69 @@ async def test_a_request_that_the_store_refuses_takes_no_other_along(desk: Desk)
     [dead] = desk.bus.on(DEAD)
     assert decode(ACQUIRER_REQUEST, dead.value) == bad
     assert [answer.payment_id for answer in desk.answers()] == [good.payment_id]
+
+
+async def test_an_answer_that_the_store_refuses_takes_no_other_along(desk: Desk) -> None:
+    bad, good = request("bad"), request("good")
+    desk.attempts.unkept = {bad.payment_id}
+    await asyncio.gather(desk.hand(encode(bad)), desk.hand(encode(good)))
+    [dead] = desk.bus.on(DEAD)
+    assert decode(ACQUIRER_REQUEST, dead.value) == bad
+    assert [answer.payment_id for answer in desk.answers()] == [good.payment_id]
+
+
+async def test_copies_that_come_together_are_one_call_and_one_answer(desk: Desk) -> None:
+    """Settle tells a request again after a producer failed; a bank must not hear it twice."""
+    await asyncio.gather(*(desk.hand(encode(request())) for _ in range(3)))
+    assert desk.bank.asked == [("authorize", 0)]
+    first, *others = desk.answers()
+    assert others == [first, first]
+
+
+class CopyingBank(Bank):
+    """A bank that does not answer before a copy of its first request has had its chance."""
+
+    def __init__(self, copy: Callable[[], Coroutine[None, None, None]]) -> None:
+        super().__init__()
+        self.copies: list[asyncio.Task[None]] = []
+        self._copy = copy
+        self._heard = asyncio.Event()
+
+    async def authorize(self, request: AcquirerRequest) -> Answer:
+        """A charge, of which inquiries know nothing yet."""
+        if not self.copies:
+            self.copies.append(asyncio.create_task(self._copy()))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._heard.wait(), 0.05)
+        return await super().authorize(request)
+
+    async def inquire(self, request: AcquirerRequest) -> Answer:
+        """Not seen."""
+        self._heard.set()
+        return Answer("not_found")
+
+
+async def test_a_copy_during_the_call_waits_for_it(desk: Desk) -> None:
+    bank = CopyingBank(lambda: desk.hand(encode(request())))
+    desk.acquire = Acquire(Settings(), desk.attempts, desk.bus, bank)
+    await desk.hand(encode(request()))
+    await asyncio.gather(*bank.copies)
+    assert bank.asked == [("authorize", 0)]
+    first, second = desk.answers()
+    assert first == second
+
+
+async def test_the_answer_that_is_on_record_is_told_and_not_a_later_one(desk: Desk) -> None:
+    """Another process may have answered meanwhile; both answers have one command id."""
+    asked = request()
+    await desk.hand(encode(asked))
+    [stored] = desk.answers()
+    key = (asked.attempt_id, 0)
+    desk.attempts.rows.clear()
+    desk.bank.says = Answer("declined")
+    desk.bank.act = lambda: desk.attempts.rows.update({key: stored})
+    await desk.hand(encode(asked))
+    assert desk.answers() == [stored]
 
 
 async def test_requests_of_one_loop_turn_share_their_round_trips(desk: Desk) -> None:
