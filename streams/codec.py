@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -20,6 +21,13 @@ Headers = tuple[tuple[str, bytes], ...]
 
 REASON_BYTES_MAX = 1000
 """Most bytes of a dead letter's reason."""
+DEAD_BYTES_MAX = 1_000_000
+"""Most bytes of a record that its dead letter repeats. A dead letter says more than its origin did
+and must fit into a batch all the same (`BATCH_BYTES_MAX`)."""
+DEAD_KEY_BYTES_MAX = 1000
+"""Most bytes of the key of a dead letter whose record is larger than that."""
+HEADER_FRAME_BYTES_MAX = 10
+"""Most bytes that Kafka adds to a header: the lengths of its name and its value."""
 
 
 def encode(model: BaseModel) -> bytes:
@@ -62,20 +70,38 @@ def dead_letter(
     topic: Topic, settings: Settings, origin: Record, offset: int, reason: str
 ) -> Record:
     """`origin`, a record of `topic` at `offset`, as its dead letter: same key, bytes and headers,
-    and where it came from, when and why."""
+    and where it came from, when and why. Of a record above `DEAD_BYTES_MAX` only the beginning of
+    the key is repeated, and the size and SHA-256 of its value are told instead."""
+    key, value, headers = origin.key, origin.value, origin.headers
+    if _bytes(origin) > DEAD_BYTES_MAX:
+        whole = value or b""
+        key, value = key[:DEAD_KEY_BYTES_MAX], None
+        headers = (
+            ("x-value-bytes", str(len(whole)).encode()),
+            ("x-value-sha256", sha256(whole).hexdigest().encode()),
+        )
     return Record(
         topic=dead_letters_of(topic).full_name(settings),
         partition=origin.partition,
-        key=origin.key,
-        value=origin.value,
+        key=key,
+        value=value,
         headers=(
-            *origin.headers,
+            *headers,
             ("x-origin-topic", origin.topic.encode()),
             ("x-origin-partition", str(origin.partition).encode()),
             ("x-origin-offset", str(offset).encode()),
             ("x-origin-time", iso(origin.timestamp_ms or 0).encode()),
             ("x-reason", reason.encode()[:REASON_BYTES_MAX]),
         ),
+    )
+
+
+def _bytes(record: Record) -> int:
+    """The size of a record on the log, or a little more."""
+    return (
+        len(record.key)
+        + len(record.value or b"")
+        + sum(len(n.encode()) + len(v or b"") + HEADER_FRAME_BYTES_MAX for n, v in record.headers)
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pytest
+from aiokafka.producer.message_accumulator import BatchBuilder
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,7 +26,7 @@ from headgate.streams.commands import (
     Command,
     CreatePayment,
 )
-from headgate.streams.connection import Record
+from headgate.streams.connection import BATCH_BYTES_MAX, Record, appended
 from headgate.streams.deliveries import ATTEMPT_MADE, DELIVERY_WANTED, AttemptMade, DeliveryWanted
 from headgate.streams.errors import CannotDecode
 from headgate.streams.facts import FACT, mode_of
@@ -178,6 +180,31 @@ def test_a_dead_letters_reason_has_a_limit() -> None:
     dead = dead_letter(PAYMENT_COMMANDS, Settings(), origin, 0, "x" * 10_000)
     assert len(dict(dead.headers)["x-reason"]) == REASON_BYTES_MAX
     assert dead.value is None
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        Record("payments.commands", 0, b"pay_1", b"x" * 1_048_450),
+        Record("payments.commands", 0, b"pay_1", b"x", (("trace", b"t" * 1_048_000),)),
+        Record("payments.commands", 0, b"pay_1", b"x", tuple(("t", b"") for _ in range(200_000))),
+        Record("payments.commands", 0, b"k" * 1_048_000, b"x"),
+    ],
+)
+def test_a_dead_letter_fits_into_a_batch_whatever_its_origin(origin: Record) -> None:
+    """A dead letter is larger than its origin: one that no batch takes would end every worker."""
+    dead = dead_letter(PAYMENT_COMMANDS, Settings(namespace="n" * 31), origin, 2**62, "w" * 10_000)
+    empty = BatchBuilder(BATCH_BYTES_MAX, 0)
+    assert appended(empty, dead)
+    assert empty.size() <= BATCH_BYTES_MAX
+    value = origin.value or b""
+    told = dict(dead.headers)
+    assert dead.value is None
+    assert told["x-value-bytes"] == str(len(value)).encode()
+    assert told["x-value-sha256"] == hashlib.sha256(value).hexdigest().encode()
+    assert told["x-origin-offset"] == str(2**62).encode()
+    assert told["x-reason"] == b"w" * REASON_BYTES_MAX
+    assert "trace" not in told
 
 
 def test_headers_are_read_whether_faust_gives_bytes_or_text() -> None:
