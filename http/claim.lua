@@ -4,9 +4,10 @@
 -- KEYS  outbox, leases, born, the claim of each ending, the claim of each beginning
 -- ARGV  token for a Redis without one, token that vouches, window ms, lease ms, entries at most,
 --       number of endings; command id and log position of each ending;
---       fingerprint, command id, answer, outbox entry and "1" for a client's key of each beginning
--- Gives born, whether Redis vouches for what it does not know, then word, answer, position of each
--- beginning. The words: new, claimed, acked, unsure (ask PostgreSQL), other (body), full (outbox).
+--       fingerprint, command id, answer, outbox entry and origin of the key of each beginning
+-- Gives born, then word, answer, position and whether Redis vouches for its word of each beginning.
+-- The words: new, claimed, acked, unsure (ask PostgreSQL), other (body), full (outbox).
+-- The origins: drawn (by us), client, unused (a client's, and PostgreSQL has never seen it).
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -18,7 +19,11 @@ if not born then
   redis.call('SET', KEYS[3], born)
 end
 local token, since = string.match(born, '^(.*):(%d+)$')
-local vouches = token == ARGV[2] or now - tonumber(since) > tonumber(ARGV[3])
+-- While it is young, the Redis data that was there first has forgotten nothing. When it is older
+-- than the window, an unknown key was last used so long ago that PostgreSQL knows it, if ever.
+local aged = now - tonumber(since) > tonumber(ARGV[3])
+local vouches = { drawn = true, client = token == ARGV[2] and not aged }
+vouches.unused = vouches.client or aged
 
 local endings = tonumber(ARGV[6])
 local ended = {}
@@ -35,12 +40,13 @@ if endings > 0 then
   redis.call('ZREM', KEYS[2], unpack(ended))
 end
 
-local answers = { born, vouches and 1 or 0 }
+local answers = { born }
 local waiting = redis.call('HLEN', KEYS[1])
 for i = 1, #KEYS - 3 - endings do
   local claim = KEYS[3 + endings + i]
   local at = 6 + 2 * endings + 5 * (i - 1)
   local fingerprint, command = ARGV[at + 1], ARGV[at + 2]
+  local vouched = vouches[ARGV[at + 5]]
   local held = redis.call('HMGET', claim, 'state', 'fingerprint', 'answer', 'position', 'doubt')
   local word, answer, position = held[1], held[3], held[4]
   if word == 'unsure' or (word == 'claimed' and held[5] and held[2] ~= fingerprint) then
@@ -55,7 +61,7 @@ for i = 1, #KEYS - 3 - endings do
     word, waiting = 'new', waiting + 1
     redis.call('HSET', claim, 'state', 'claimed', 'fingerprint', fingerprint,
       'command', command, 'answer', ARGV[at + 3])
-    if ARGV[at + 5] == '1' and not vouches then
+    if not vouched then
       redis.call('HSET', claim, 'doubt', '1')
     end
     redis.call('PEXPIRE', claim, ARGV[3])
@@ -65,5 +71,6 @@ for i = 1, #KEYS - 3 - endings do
   table.insert(answers, word)
   table.insert(answers, answer)
   table.insert(answers, position)
+  table.insert(answers, vouched and 1 or 0)
 end
 return answers

@@ -12,6 +12,7 @@ from headgate.http.cache import Argument, Cache, Reply, Script
 from headgate.http.creating import Submission
 from headgate.http.detour import Detour
 from headgate.streams.bus import Record
+from headgate.streams.clock import now_ms
 from headgate.streams.coalesce import Coalescer
 from headgate.streams.errors import CacheUnavailable
 from headgate.streams.settings import Settings
@@ -20,7 +21,7 @@ from headgate.tables.configuration import ConfigurationCopy
 Word = Literal["new", "claimed", "acked", "unsure", "other", "full"]
 
 OUTBOX, LEASES, BORN = "outbox", "outbox:leases", "born"
-_FIELDS_PER_ANSWER = 3
+_FIELDS_PER_ANSWER = 4
 
 
 class Claim(NamedTuple):
@@ -50,7 +51,12 @@ class Abandoned(NamedTuple):
     record: Record
 
 
-_Work: TypeAlias = Submission | Ending
+class _Beginning(NamedTuple):
+    submission: Submission
+    origin: Literal["drawn", "client", "unused"]
+
+
+_Work: TypeAlias = _Beginning | Ending
 
 
 class Claims:
@@ -76,11 +82,22 @@ class Claims:
         self.waiting = 0
         """Entries in the outbox when it was last looked at."""
 
-    async def claim(self, submission: Submission) -> Claim:
-        """Claim a key and put its command into the outbox, or what is known about the key."""
+    def may_have_forgotten(self) -> bool:
+        """Whether Redis is older than the idempotency window, so that claims have expired. Only
+        PostgreSQL tells then whether a key that Redis does not know was ever used."""
+        since_ms = self.born.rpartition(b":")[2]
+        return bool(since_ms) and now_ms() - int(since_ms) > self._window_ms
+
+    async def claim(self, submission: Submission, *, unused: bool = False) -> Claim:
+        """Claim a key and put its command into the outbox, or what is known about the key.
+
+        `unused` is whether PostgreSQL was asked just now and has never seen the key.
+        """
         if not self._detour.available:
             raise CacheUnavailable("Redis is being gone around")
-        return cast("Claim", await self._work.submit(submission))
+        origin: Literal["client", "unused"] = "unused" if unused else "client"
+        work = _Beginning(submission, origin if submission.keyed else "drawn")
+        return cast("Claim", await self._work.submit(work))
 
     def end(self, ending: Ending) -> None:
         """Take a command out of the outbox, soon. If that fails the command is published again
@@ -133,20 +150,21 @@ class Claims:
 
     async def _flush(self, work: Sequence[_Work]) -> Sequence[Claim | None]:
         endings = [item for item in work if isinstance(item, Ending)]
-        beginnings = [item for item in work if isinstance(item, Submission)]
+        beginnings = [item for item in work if isinstance(item, _Beginning)]
         found = await self._run(
             self._claim, self._keys(endings, beginnings), self._arguments(endings, beginnings)
         )
         self.born = _raw(found[0])
         claims = iter(self._claims(found))
-        return [next(claims) if isinstance(item, Submission) else None for item in work]
+        return [next(claims) if isinstance(item, _Beginning) else None for item in work]
 
-    def _keys(self, endings: Sequence[Ending], beginnings: Sequence[Submission]) -> list[str]:
+    def _keys(self, endings: Sequence[Ending], beginnings: Sequence[_Beginning]) -> list[str]:
         ended = [_claim_key(item.payment_id) for item in endings]
-        return [OUTBOX, LEASES, BORN, *ended, *(_claim_key(item.payment_id) for item in beginnings)]
+        begun = [_claim_key(item.submission.payment_id) for item in beginnings]
+        return [OUTBOX, LEASES, BORN, *ended, *begun]
 
     def _arguments(
-        self, endings: Sequence[Ending], beginnings: Sequence[Submission]
+        self, endings: Sequence[Ending], beginnings: Sequence[_Beginning]
     ) -> list[Argument]:
         vouching = self._configuration.now.redis_token or ""
         limits = (self._window_ms, self._lease_ms, self._entries_max, len(endings))
@@ -154,22 +172,21 @@ class Claims:
         arguments: list[Argument] = [os.urandom(8).hex(), vouching, *limits]
         for ending in endings:
             arguments += (ending.command_id, ending.position)
-        for item in beginnings:
+        for item, origin in beginnings:
             arguments += (item.fingerprint, item.command_id, item.answer)
-            arguments += (entry_of(item.record), "1" if item.keyed else "")
+            arguments += (entry_of(item.record), origin)
         return arguments
 
     def _claims(self, found: Sequence[Reply]) -> list[Claim]:
-        vouched = found[1] == 1
         return [
             Claim(
                 word=cast("Word", _text(found[at])),
                 answer=cast("bytes | None", found[at + 1]),
                 position=_text(found[at + 2]) if found[at + 2] else None,
                 born=self.born,
-                vouched=vouched,
+                vouched=found[at + 3] == 1,
             )
-            for at in range(2, len(found), _FIELDS_PER_ANSWER)
+            for at in range(1, len(found), _FIELDS_PER_ANSWER)
         ]
 
 

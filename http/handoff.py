@@ -58,6 +58,7 @@ class Handoff:
         self._detour = detour
         self._decisions = decisions
         self._wait_ms = settings.in_flight_wait_ms
+        self._unused_wait_ms = settings.unused_key_wait_ms
         self._retry_after_s = settings.retry_after_s
         self._log: Coalescer[Record, str] = Coalescer(
             self._publish, batch_max=settings.handoff_batch_max
@@ -86,12 +87,22 @@ class Handoff:
 
     async def _claim(self, submission: Submission) -> Claim:
         """The claim, waiting while another request with this key is on its way (08 R14)."""
-        claim = await self._claims.claim(submission)
+        unused = await self._unused(submission)
+        claim = await self._claims.claim(submission, unused=unused)
         deadline = time.monotonic() + self._wait_ms / 1000
         while claim.word == "claimed" and self._bus.available and time.monotonic() < deadline:
             await asyncio.sleep(IN_FLIGHT_POLL_MS / 1000)
             claim = await self._claims.claim(submission)
         return claim
+
+    async def _unused(self, submission: Submission) -> bool:
+        """Whether PostgreSQL has never seen a key that Redis may have forgotten."""
+        if not submission.keyed or not self._claims.may_have_forgotten():
+            return False
+        try:
+            return await self._decisions.of(submission.command_id, self._unused_wait_ms) is None
+        except StoreUnavailable:
+            return False  # Then Redis does not vouch, and the answer waits for the decision.
 
     def _known(self, submission: Submission, claim: Claim) -> Outcome:
         """The answer to a key whose claim needs nothing more."""

@@ -19,6 +19,7 @@ from headgate.embedded import process
 from headgate.tables.merchants import DEMO_SECRET, create, create_demo
 from headgate.tables.postgres import Postgres
 from tests.system.harness_place import Place, until
+from tests.system.harness_workers import Workers
 
 STARTS_WITHIN_S = 20.0
 ENDS_WITHIN_S = 10.0
@@ -113,6 +114,19 @@ async def _answers(edge: Edge) -> bool:
     except httpx.TransportError:
         assert edge.process.returncode is None, f"the edge ended{edge.tail()}"
         return False
+
+
+@asynccontextmanager
+async def settling(place: Place, logs: Path) -> AsyncIterator[None]:
+    """One settle worker that owns everything."""
+    workers = Workers(place, "settle", logs)
+    try:
+        await workers.start(0)
+        await workers.until_only(0)
+        yield
+        await workers.stop()
+    finally:
+        workers.kill()
 
 
 async def with_demo(place: Place) -> Place:

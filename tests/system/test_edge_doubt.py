@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,15 +11,15 @@ import redis.asyncio
 
 from headgate.embedded.stack import Stack
 from headgate.http.creating import Creator, Submission
-from headgate.http.handoff import Outcome, Undecided
-from headgate.http.problems import LogAway
+from headgate.http.handoff import Accepted, Undecided
+from headgate.http.problems import KeyReused
 from headgate.http.schemas import PaymentRequest
 from headgate.http.services import Services
 from headgate.streams.clock import now_ms
 from headgate.streams.settings import Settings
 from headgate.tables.configuration import ApiKey
-from tests.system.harness_edge import forget
-from tests.system.harness_place import Place, opened
+from tests.system.harness_edge import forget, settling
+from tests.system.harness_place import Place, opened, until
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(60)]
 
@@ -57,3 +56,52 @@ async def test_a_doubtful_key_is_202_however_often_it_is_repeated_without_the_lo
         for _ in range(3):
             answer = await services.handoff.accept(submission(place.settings, 500))
             assert isinstance(answer, Undecided), answer
+
+
+async def test_a_key_older_than_the_window_never_gets_another_amount(
+    stack: Stack, tmp_path: Path
+) -> None:
+    """08 R13: its claim has expired, but settle drops duplicates for ever; a new key is answered
+    at once all the same."""
+    async with (
+        opened(stack, HEADGATE_IDEMPOTENCY_WINDOW_S="1") as place,
+        settling(place, tmp_path),
+        running(place) as services,
+    ):
+        first = await services.handoff.accept(submission(place.settings, 100))
+        assert isinstance(first, Accepted)
+        await until(lambda: _forgotten(place), 10, "the claim expires")
+        assert services.claims.may_have_forgotten()
+        for _ in range(2):
+            with pytest.raises(KeyReused):
+                await services.handoff.accept(submission(place.settings, 500))
+        again = await services.handoff.accept(submission(place.settings, 100))
+        assert isinstance(again, Accepted)
+        assert (again.answer, again.replayed) == (first.answer, True)
+
+
+async def test_a_new_key_is_answered_without_its_decision_when_redis_is_old(
+    stack: Stack,
+) -> None:
+    """Nobody settles here: PostgreSQL has never seen the key, and Redis remembers the window."""
+    async with (
+        opened(stack, HEADGATE_IDEMPOTENCY_WINDOW_S="1") as place,
+        running(place) as services,
+    ):
+        await services.claims.birth()
+        await until(lambda: _old(services), 10, "Redis is older than the window")
+        answer = await services.handoff.accept(submission(place.settings, 100))
+        assert isinstance(answer, Accepted)
+        assert not answer.replayed
+
+
+async def _forgotten(place: Place) -> bool:
+    client = redis.asyncio.Redis.from_url(place.settings.redis)
+    try:
+        return not [key async for key in client.scan_iter(f"{place.settings.redis_prefix}claim:*")]
+    finally:
+        await client.aclose()
+
+
+async def _old(services: Services) -> bool:
+    return services.claims.may_have_forgotten()

@@ -10,24 +10,10 @@ from pathlib import Path
 import pytest
 
 from headgate.embedded.stack import Stack
-from tests.system.harness_edge import Edge, forget, outbox, running_edge, with_demo
+from tests.system.harness_edge import Edge, forget, outbox, running_edge, settling, with_demo
 from tests.system.harness_place import Place, opened, until
-from tests.system.harness_workers import Workers
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
-
-
-@asynccontextmanager
-async def settling(place: Place, logs: Path) -> AsyncIterator[None]:
-    """One settle worker that owns everything."""
-    workers = Workers(place, "settle", logs)
-    try:
-        await workers.start(0)
-        await workers.until_only(0)
-        yield
-        await workers.stop()
-    finally:
-        workers.kill()
 
 
 async def test_fifty_requests_with_one_key_make_one_payment(stack: Stack, tmp_path: Path) -> None:
