@@ -58,6 +58,8 @@ class Bus:
         self._repairing: asyncio.Task[None] | None = None
         self._available = False
         self._stopped = False
+        self._insisting: dict[object, float] = {}
+        """When each `publish_until_acked` in flight began, the oldest first."""
 
     @classmethod
     def of(cls, settings: Settings, client_id: str) -> Self:
@@ -74,6 +76,13 @@ class Bus:
     def available(self) -> bool:
         """False from a failure until the broker has acked a record or answered a probe."""
         return self._available
+
+    @property
+    def overdue(self) -> bool:
+        """Whether a `publish_until_acked` has waited longer than the timeout. So it does when a
+        partition takes no acks (too few replicas) while the broker answers every probe."""
+        began = next(iter(self._insisting.values()), None)
+        return began is not None and time.monotonic() - began > self._timeout_ms / 1000
 
     async def start(self) -> None:
         """Connect in the background; a broker that is away is no error and not waited for long."""
@@ -106,6 +115,14 @@ class Bus:
         While the broker is away the records stay queued in their producer, so that its sequence
         numbers keep them single and in order; only a failed producer makes us send them again.
         """
+        me = object()
+        self._insisting[me] = time.monotonic()
+        try:
+            return await self._retried(records)
+        finally:
+            del self._insisting[me]
+
+    async def _retried(self, records: Sequence[Record]) -> list[Position]:
         for delay in delays_s(*self._backoff_ms):
             try:
                 return await self._insist(records)

@@ -102,18 +102,23 @@ class BatchLoop:
             self._working.result()
 
     async def _work(self, batch: Batch) -> None:
+        try:
+            await self._handled(batch)
+        finally:  # also when a revoke cancels it: nobody waits any more
+            self.waiting_for = None
+        self._finish(batch)
+
+    async def _handled(self, batch: Batch) -> None:
         pause_s = self._settings.retry_backoff_ms / 1000
         while True:
             try:
                 await self._handler(batch)
-                break
+                return
             except Unavailable as error:
                 self.waiting_for = str(error)
                 log.warning("batch waits", topic=self._intake.topic, reason=str(error))
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, self._settings.retry_backoff_max_ms / 1000)
-        self.waiting_for = None
-        self._finish(batch)
 
     def _finish(self, batch: Batch) -> None:
         for partition, offset in batch.positions().items():

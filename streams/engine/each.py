@@ -113,19 +113,24 @@ class EachLoop:
             leave(EXIT_BUG)
 
     async def _work(self, record: Delivered, redelivered: bool, prefix: Prefix) -> None:
+        try:
+            await self._handled(record, redelivered)
+        finally:  # also when a revoke cancels it: nobody waits any more
+            self.waiting_for = None
+        prefix.finish(record.offset)
+        record.event.ack()
+        self.done += 1
+
+    async def _handled(self, record: Delivered, redelivered: bool) -> None:
         pause_s = self._settings.retry_backoff_ms / 1000
         while True:
             try:
                 await self._handler(record, redelivered)
-                break
+                return
             except Unavailable as error:
                 self.waiting_for = str(error)
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, self._settings.retry_backoff_max_ms / 1000)
-        self.waiting_for = None
-        prefix.finish(record.offset)
-        record.event.ack()
-        self.done += 1
 
     async def _save_all(self) -> None:
         while True:

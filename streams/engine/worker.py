@@ -111,6 +111,8 @@ class Worker:
         """The dependency that work waits for, None when nothing is away."""
         if not self.bus.available:
             return "Kafka does not answer"
+        if self.bus.overdue:
+            return "Kafka does not acknowledge"
         loops = [loop.waiting_for for loop in self.ownership.loops]
         return next((reason for reason in loops if reason), self.ownership.problem or None)
 

@@ -9,6 +9,7 @@ import pytest
 
 from headgate.streams.engine import batch as engine
 from headgate.streams.engine.batch import Batch
+from headgate.streams.errors import StoreUnavailable
 from tests.unit.batch_setting import BatchSetting
 from tests.unit.fakes import TOPIC, event, events, own, until
 
@@ -67,6 +68,21 @@ async def test_a_revoke_waits_at_most_its_limit_and_then_cancels_the_batch_unack
     assert asyncio.get_running_loop().time() - began < 2
     assert cancelled.is_set()
     assert record.acked == 0
+
+
+async def test_a_cancelled_batch_waits_for_nothing_any_more(here: BatchSetting) -> None:
+    """The watchdog keeps quiet while a loop waits: it would for ever."""
+
+    async def work(batch: Batch) -> None:
+        raise StoreUnavailable("PostgreSQL is away")
+
+    here.work = work
+    await own(here.owner, 0)
+    here.stream.push(event(0))
+    here.start()
+    await until(lambda: here.loop.waiting_for)
+    await here.owner.revoked(0.02)
+    assert here.loop.waiting_for is None
 
 
 async def test_a_revoke_saves_what_is_published_so_that_nothing_is_told_twice(

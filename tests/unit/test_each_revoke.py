@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from headgate.streams.engine import each as engine
+from headgate.streams.engine.intake import Delivered
+from headgate.streams.errors import LogUnavailable
 from tests.unit.each_setting import EachSetting
 from tests.unit.fakes import event, events, own, until
 
@@ -48,6 +50,21 @@ async def test_a_revoke_cancels_what_takes_longer_unacknowledged(here: EachSetti
     assert [one.acked for one in records] == [0, 1, 1]
     assert here.store.published(0) == 0
     assert not here.loop._tasks
+
+
+async def test_a_cancelled_record_waits_for_nothing_any_more(here: EachSetting) -> None:
+    """The watchdog keeps quiet while a loop waits: it would for ever."""
+
+    async def work(record: Delivered) -> None:
+        raise LogUnavailable("Kafka is away")
+
+    here.work = work
+    await own(here.owner, 0)
+    here.start()
+    here.stream.push(event(0))
+    await until(lambda: here.loop.waiting_for)
+    await here.owner.revoked(0.02)
+    assert here.loop.waiting_for is None
 
 
 async def test_a_revoke_does_not_wait_long_for_a_store_that_hangs(here: EachSetting) -> None:
