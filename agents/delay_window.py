@@ -148,11 +148,12 @@ def opened(record: Record, targets: Collection[str]) -> tuple[Record, int]:
     Raises CannotDecode when the headers do not say where to or when, or name a topic that is not
     one of `targets`: publishing to it would wait for ever.
     """
-    headers = dict(record.headers)
-    target = headers.get(TARGET, b"").decode(errors="replace")
+    # A header may be there without a value.
+    headers: dict[str, bytes | None] = dict(record.headers)
+    target = (headers.get(TARGET) or b"").decode(errors="replace")
     if target not in targets:
         raise CannotDecode(f"the header {TARGET!r} names no topic that agents read: {target!r}")
-    raw = headers.get(NOT_BEFORE, b"")
+    raw = headers.get(NOT_BEFORE) or b""
     if not (raw.isdigit() and len(raw) <= 15):  # noqa: PLR2004  milliseconds until 33658
         raise CannotDecode(
             f"the header {NOT_BEFORE!r} is not milliseconds since 1970: {raw[:40]!r}"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import structlog
+from pydantic import ValidationError
 
 from headgate.streams import ids
 from headgate.streams.bus import Bus, Record
@@ -159,12 +160,22 @@ def about_fact(record: Delivered) -> About:
 
 def wanted_by(endpoint: Endpoint, about: About, record: Delivered) -> DeliveryWanted:
     """The first attempt of the fact's delivery to the endpoint. Raises CannotDecode when the fact
-    is not text: its bytes could not be told unchanged."""
-    delivery_id = ids.delivery_id(about.event_id, endpoint.id)
+    is not text, since its bytes could not be told unchanged, or has ids or a time out of bounds."""
     try:
         body, payment_id = (record.value or b"").decode(), record.key.decode()
     except UnicodeDecodeError as error:
         raise CannotDecode(f"the fact is not UTF-8: {error.reason}") from None
+    try:
+        return _wanted(endpoint, about, record, body=body, payment_id=payment_id)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise CannotDecode(f"{first['loc'][0]}: {first['msg']}") from None
+
+
+def _wanted(
+    endpoint: Endpoint, about: About, record: Delivered, *, body: str, payment_id: str
+) -> DeliveryWanted:
+    delivery_id = ids.delivery_id(about.event_id, endpoint.id)
     return DeliveryWanted(
         delivery_id=delivery_id,
         event_id=about.event_id,

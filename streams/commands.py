@@ -13,6 +13,9 @@ Method = Literal["upi", "card", "netbanking", "wallet"]
 CaptureMethod = Literal["automatic", "manual"]
 Outcome = Literal["approved", "declined", "unknown", "not_found"]
 Look = Annotated[int, Field(strict=True, ge=0, le=100)]
+Id = Annotated[str, Field(max_length=255, pattern=r"^[^\x00]*$")]
+"""An id, or another short word that a table is keyed by. Anybody may write to the log: what
+PostgreSQL would refuse must not be readable, so that it is a dead letter before a bank is asked."""
 
 
 class Card(BaseModel):
@@ -34,9 +37,9 @@ class CommandBase(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     v: Literal[1] = 1
-    command_id: str
-    payment_id: str
-    merchant_id: str
+    command_id: Id
+    payment_id: Id
+    merchant_id: Id
     mode: Mode
 
 
@@ -66,7 +69,7 @@ class AcquirerAnswer(CommandBase):
     """A bank answered an attempt, or did not in time (`unknown`)."""
 
     type: Literal["acquirer.answer"] = "acquirer.answer"
-    attempt_id: str
+    attempt_id: Id
     operation: Literal["authorize", "inquire"]
     look: Look = 0
     """Which inquiry this answers; 0 is the authorisation itself."""
@@ -88,10 +91,10 @@ class AcquirerRequest(BaseModel):
 
     v: Literal[1] = 1
     type: Literal["authorize", "inquire"]
-    payment_id: str
-    merchant_id: str
+    payment_id: Id
+    merchant_id: Id
     mode: Mode
-    attempt_id: str
+    attempt_id: Id
     look: Look = 0
     amount: Amount
     currency: str

@@ -6,10 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from headgate.streams.commands import Mode
+from headgate.streams.commands import Id, Mode
 
 Kind = Literal["success", "rejected", "failed", "blocked"]
 AttemptNumber = Annotated[int, Field(ge=1, le=10_000)]
+TimeMs = Annotated[int, Field(ge=0, le=253_402_300_799_999)]
+"""Milliseconds since 1970, until the end of the year 9999: no calendar here reaches further."""
+DurationMs = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
 class DeliveryWanted(BaseModel):
@@ -19,23 +22,23 @@ class DeliveryWanted(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     v: Literal[1] = 1
-    delivery_id: str
-    event_id: str
-    endpoint_id: str
-    merchant_id: str
-    payment_id: str
+    delivery_id: Id
+    event_id: Id
+    endpoint_id: Id
+    merchant_id: Id
+    payment_id: Id
     mode: Mode
-    type: str
+    type: Id
     """The event's type, such as `payment.success`."""
     attempt: AttemptNumber = 1
     """Place in the schedule: the n-th scheduled attempt."""
-    token: str
+    token: Id
     """Unique per wanted attempt: derived for the schedule, with a nonce for retry-now (08 R28)."""
     manual: bool = False
     """Asked for by a person; its failure does not end or fork the schedule."""
     body: str
     """The fact's bytes, unchanged, as UTF-8 text."""
-    created_at_ms: int
+    created_at_ms: TimeMs
     """When the first attempt was wanted."""
 
 
@@ -45,15 +48,15 @@ class AttemptMade(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     v: Literal[1] = 1
-    delivery_id: str
-    event_id: str
-    endpoint_id: str
-    merchant_id: str
-    payment_id: str
+    delivery_id: Id
+    event_id: Id
+    endpoint_id: Id
+    merchant_id: Id
+    payment_id: Id
     mode: Mode
-    type: str
+    type: Id
     attempt: AttemptNumber
-    token: str
+    token: Id
     manual: bool = False
     kind: Kind
     status_code: int | None
@@ -62,11 +65,11 @@ class AttemptMade(BaseModel):
     """Why there was no answer, for people."""
     answer: str
     """The first bytes of the answer."""
-    started_at_ms: int
-    duration_ms: int
+    started_at_ms: TimeMs
+    duration_ms: DurationMs
     next_attempt: AttemptNumber | None
     """The scheduled attempt that follows, None when the delivery is over."""
-    next_at_ms: int | None
+    next_at_ms: TimeMs | None
     """Not before this time."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -142,10 +143,12 @@ def test_what_leaves_is_what_went_in() -> None:
         (("target", b"webhooks.ready"), ("not-before", b"-1")),
         (("target", b"webhooks.ready"), ("not-before", b"9" * 16)),
         (("target", b"nowhere"), ("not-before", b"1")),
+        (("target", None), ("not-before", b"1")),
+        (("target", b"webhooks.ready"), ("not-before", None)),
     ],
 )
 def test_headers_that_say_neither_where_nor_when_are_refused(
-    headers: tuple[tuple[str, bytes], ...],
+    headers: tuple[tuple[str, Any], ...],
 ) -> None:
     record = Record("delay.1s", 0, b"", b"", headers)
     with pytest.raises(CannotDecode):
