@@ -30,13 +30,29 @@ class Prefix:
     """How far a partition is done without a gap, when its records finish out of order."""
 
     next_offset: int
-    finished: list[int] = field(default_factory=list)
+    finished: list[tuple[int, int]] = field(default_factory=list)
+    """First and next offset of what is done behind a gap, a heap."""
+    expected: int = field(init=False)
+    """The offset to begin next, when none is missing."""
+
+    def __post_init__(self) -> None:
+        self.expected = self.next_offset
+
+    def begin(self, offset: int) -> None:
+        """Note that the work on `offset` begins. The intake leaves nothing out but what retention
+        removed (08 R4): that is done, and nobody would ever finish it."""
+        if offset > self.expected:
+            self._done(self.expected, offset)
+        self.expected = offset + 1
 
     def finish(self, offset: int) -> None:
         """Note that `offset` is done."""
-        heapq.heappush(self.finished, offset)
-        while self.finished and self.finished[0] <= self.next_offset:
-            self.next_offset = max(self.next_offset, heapq.heappop(self.finished) + 1)
+        self._done(offset, offset + 1)
+
+    def _done(self, first: int, behind: int) -> None:
+        heapq.heappush(self.finished, (first, behind))
+        while self.finished and self.finished[0][0] <= self.next_offset:
+            self.next_offset = max(self.next_offset, heapq.heappop(self.finished)[1])
 
 
 class EachLoop:
@@ -101,6 +117,7 @@ class EachLoop:
         prefix = self._prefixes.get(record.partition)
         if prefix is None:
             prefix = self._prefixes[record.partition] = Prefix(record.offset)
+        prefix.begin(record.offset)
         task = asyncio.create_task(self._work(record, record.offset < claim.log_end, prefix))
         self._tasks.add(task)
         task.add_done_callback(self._ended)

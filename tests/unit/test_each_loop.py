@@ -85,6 +85,28 @@ async def test_what_is_saved_is_the_contiguous_prefix(here: EachSetting) -> None
     assert claims[0].saved_offset == 4
 
 
+async def test_what_retention_removed_under_a_live_loop_does_not_hold_the_position_back(
+    here: EachSetting,
+) -> None:
+    """08 R4: records 3 to 39 are gone; the prefix goes on once nothing before them is in flight."""
+    here.hold(2)
+    claims = await own(here.owner, 0)
+    here.start()
+    here.stream.push(*events(range(3)))
+    await until(lambda: here.store.published(0) == 2)
+    here.source.starts = {0: 40}
+    here.stream.push(event(40))
+    await until(lambda: (0, 40) in here.source.rewinds)
+    here.stream.push(*events([40, 41]))
+    await until(lambda: here.loop.done == 4)
+    await asyncio.sleep(0.03)
+    assert here.store.published(0) == 2
+    here.gates[2].set()
+    await until(lambda: here.store.published(0) == 42)
+    assert claims[0].saved_offset == 42
+    assert not here.loop._prefixes[0].finished
+
+
 async def test_positions_that_did_not_move_are_not_saved(here: EachSetting) -> None:
     await own(here.owner, 0)
     here.start()
