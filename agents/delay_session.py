@@ -116,10 +116,13 @@ class PumpSession:
         until it is found, and nothing else."""
         while True:
             await self._assigned.wait()
+            # Before the question: an assignment during it needs another one.
+            self._assigned.clear()
             try:
                 await self._confirm()
-                self._assigned.clear()
-            except Unavailable:
+            except Unavailable as error:
+                log.warning("delay pump is unconfirmed", reason=str(error))
+                self._assigned.set()
                 await asyncio.sleep(self._settings.retry_backoff_max_ms / 1000)
 
     # Reading: from the log into the windows.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 
 from headgate.agents.acquire import Acquire
@@ -18,7 +17,6 @@ from headgate.streams.bus import Bus
 from headgate.streams.engine.app import WorkerApp, create_app
 from headgate.streams.engine.table import DurableTable
 from headgate.streams.engine.worker import Worker
-from headgate.streams.errors import Unavailable
 from headgate.streams.secrets import SecretBox
 from headgate.streams.settings import Settings
 from headgate.streams.topics import (
@@ -81,10 +79,10 @@ def _pump(worker: Worker, settings: Settings, bus: Bus) -> type[DelayPump]:
     ownership = worker.owner_without_topics("delay")
 
     async def confirm() -> None:
-        """Leave if a newer pump runs under our id; a database away does not stop the clock."""
-        with contextlib.suppress(Unavailable):
-            await ownership.register()
-            await ownership.leave_if_superseded()
+        """Leave if a newer pump runs under our id. Raises Unavailable: the pump then goes on with
+        its work and asks again, since a database away does not stop the clock."""
+        await ownership.register()
+        await ownership.leave_if_superseded()
 
     class Pump(DelayPump):
         def __init__(self, **_: object) -> None:
