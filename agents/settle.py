@@ -9,7 +9,7 @@ import structlog
 
 from headgate.streams.bus import Bus, Record
 from headgate.streams.codec import dead_letter, decode, encode, fact_headers
-from headgate.streams.commands import COMMAND, Command, CreatePayment
+from headgate.streams.commands import COMMAND, AcquirerAnswer, Command, CreatePayment
 from headgate.streams.crashpoints import reach
 from headgate.streams.delays import delayed
 from headgate.streams.engine.batch import Batch
@@ -22,13 +22,15 @@ from headgate.streams.topics import ACQUIRER_REQUESTS, PAYMENT_COMMANDS, PAYMENT
 from headgate.tables.isolation import isolated
 from headgate.tables.open_payments import OpenPayments
 from headgate.tables.payment import Payment
-from headgate.tables.payments import Outgoing, decide
+from headgate.tables.payments import APPROVED_TOO_LATE, Outgoing, decide
 from headgate.tables.store import Decided, PaymentStore
 
 log = structlog.get_logger(__name__)
 
 ROUNDS_MAX = 10
 """How often one batch is decided anew; every round removes what stood against the last one."""
+REVERSE_IT = "approved after the payment had failed: reverse it at the bank"
+"""The reason of such an approval's dead letter, until reversals exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class Settle:
             *await self._told_again(work.repeated),
             *self._told(decided),
             *self._remembered(decided),
+            *self._too_late(work.pending, decided),
             *work.dead,
         ]
         if outputs:
@@ -221,11 +224,45 @@ class Settle:
         partitions = {read.command.payment_id: read.record.partition for read, _ in again}
         facts = await self._store.facts_of([operation for _, operation in again])
         told = [self._fact_again(partitions[payment_id], value) for payment_id, value in facts]
+        told += await self._too_late_again([read for read, _ in again])
         return told + [
             self._asked(outgoing, read.record.partition, read.record.timestamp_ms)
             for read, operation in again
             for outgoing in operation.requests
         ]
+
+    def _too_late(self, reads: Sequence[Read], decided: Sequence[Decided]) -> list[Record]:
+        """The alarms about approvals of payments that have failed."""
+        late = {
+            item.command.command_id
+            for item in decided
+            if item.decision.refusal == APPROVED_TOO_LATE
+        }
+        return [self._alarm(read) for read in reads if read.command.command_id in late]
+
+    async def _too_late_again(self, repeated: Sequence[Read]) -> list[Record]:
+        """The same for commands that were decided before. `failed` is a state for good, so an
+        approval that meets it now met it then."""
+        approvals = [
+            read
+            for read in repeated
+            if isinstance(read.command, AcquirerAnswer) and read.command.outcome == "approved"
+        ]
+        if not approvals:
+            return []
+        payments = await self._store.payments(read.command.payment_id for read in approvals)
+        return [
+            self._alarm(read)
+            for read in approvals
+            if decide(
+                payments.get(read.command.payment_id), read.command, read.record.timestamp_ms
+            ).refusal
+            == APPROVED_TOO_LATE
+        ]
+
+    def _alarm(self, read: Read) -> Record:
+        log.critical(REVERSE_IT, payment=read.command.payment_id, offset=read.record.offset)
+        return self._dead(read.record, REVERSE_IT)
 
     def _fact_again(self, partition: int, value: bytes) -> Record:
         fact = decode(FACT, value)

@@ -11,12 +11,15 @@ from headgate.streams.commands import AcquirerAnswer, AcquirerRequest, Command, 
 from headgate.streams.facts import Data, Fact, FactType, PaymentSnapshot, Request
 from headgate.tables.payment import Payment
 
-__all__ = ["INQUIRY_DELAYS_MS", "Decision", "Outgoing", "Payment", "decide"]
+__all__ = ["APPROVED_TOO_LATE", "INQUIRY_DELAYS_MS", "Decision", "Outgoing", "Payment", "decide"]
 
 INQUIRY_DELAYS_MS = (
     1000, 3000, 10_000, 30_000, 120_000, 600_000, 3_600_000, 21_600_000, 86_400_000,
 )  # fmt: skip
 """How long after an answer that is in doubt the bank is asked again (02 §8.2)."""
+APPROVED_TOO_LATE = "approved_too_late"
+"""The refusal of an approval whose payment has failed: money moved that the merchant was told did
+not, so somebody must reverse it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +157,8 @@ def _answer(payment: Payment | None, answer: AcquirerAnswer, at_ms: int) -> Deci
         return Decision(None, refusal="payment_unknown")
     if answer.attempt_id != payment.attempt_id:
         return Decision(payment, refusal="attempt_unknown")
+    if payment.state == "failed" and answer.outcome == "approved":
+        return Decision(payment, refusal=APPROVED_TOO_LATE)
     if payment.state not in ("processing", "in_doubt"):
         return Decision(payment, refusal="attempt_answered")
     moved = payment.model_copy(update={"version": payment.version + 1})

@@ -45,6 +45,8 @@ class Model:
             return "payment_unknown"
         if not mine:
             return "attempt_unknown"
+        if self.state == "failed" and outcome == "approved":
+            return "approved_too_late"
         if self.state not in AWAITED:
             return "attempt_answered"
         self.version += 1

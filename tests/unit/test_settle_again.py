@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from headgate.agents import settle as module
+from headgate.streams.codec import encode
 from headgate.streams.commands import AcquirerAnswer, CreatePayment
 from headgate.streams.errors import ClaimLost, LogUnavailable
 from headgate.tables.payments import Decision, decide
@@ -181,3 +182,41 @@ async def test_a_lost_claim_while_bisecting_publishes_no_dead_letter(stage: Stag
     with pytest.raises(ClaimLost):
         await stage.settle.handle(batch)
     assert stage.bus.published == []
+
+
+# What settle cannot put right by itself
+
+
+async def test_an_approval_of_a_failed_payment_is_recorded_and_raises_an_alarm(
+    stage: Stage,
+) -> None:
+    """Money moved that the merchant was told did not; nobody reverses it but a person."""
+    command = create()
+    late = answer_to(command, "approved", look=1)
+    await stage.hand(command, answer_to(command, "declined"), late)
+    [dead] = stage.bus.on(DEAD)
+    assert dead.value == encode(late)
+    assert headers(dead)["x-reason"] == module.REVERSE_IT
+    assert stage.store.rows[command.payment_id].state == "failed"
+    assert late.command_id in stage.store.known
+    await stage.hand(late, at=9)
+    assert stage.bus.on(DEAD) == []
+
+
+async def test_the_alarm_of_a_late_approval_outlives_a_crash(stage: Stage) -> None:
+    command = create()
+    answers = answer_to(command, "declined"), answer_to(command, "approved", look=1)
+    stage.bus.failures = [LogUnavailable("killed here")]
+    with pytest.raises(LogUnavailable):
+        await stage.hand(command, *answers)
+    successor = Stage(stage.store)
+    await successor.hand(command, *answers)
+    [dead] = successor.bus.on(DEAD)
+    assert headers(dead)["x-reason"] == module.REVERSE_IT
+
+
+async def test_an_approval_that_counted_raises_no_alarm_when_it_comes_again(stage: Stage) -> None:
+    command = create()
+    for _ in range(2):
+        await stage.hand(command, answer_to(command, "approved"))
+    assert stage.bus.on(DEAD) == []
