@@ -57,7 +57,7 @@ class Notify:
     and the derived token: the first attempt is told again, marked, and deliver looks it up.
 
     PostgreSQL away stops the loop: no facts are made without it either, so that a fact is always
-    matched with a configuration at least as new as itself (08 R30).
+    matched with a configuration at least as new as itself (08 R30, docs/decisions/0011).
     """
 
     def __init__(
