@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import cast
 
 import pytest
 from aiokafka import TopicPartition
 
+from headgate.agents.delay import DelayPump
 from headgate.agents.delay_session import Confirm, Counts, PumpSession
 from headgate.agents.worker import _pump
 from headgate.streams.engine.claims import EXIT_SUPERSEDED, Ownership
@@ -36,7 +37,8 @@ class LonelyWorker:
 
 def confirm_of(owner: Ownership) -> Confirm:
     """The question that the notify worker gives to its pump."""
-    return _pump(cast("Worker", LonelyWorker(owner)), SETTINGS, FakeBus())()._confirm
+    pump = _pump(cast("Worker", LonelyWorker(owner)), SETTINGS, FakeBus())
+    return cast("Callable[[], DelayPump]", pump)()._confirm
 
 
 @contextlib.asynccontextmanager
