@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PositiveInt = Annotated[int, Field(gt=0)]
@@ -130,7 +130,7 @@ class Settings(BaseSettings):
     """Longest wait between two tries of the same work."""
     stall_timeout_s: PositiveInt = 30
     """A worker that owns nothing, or owns records and makes no progress, for this long ends its
-    process so that the supervisor starts it afresh."""
+    process so that the supervisor starts it afresh. At least twice `acquirer_timeout_ms`."""
     stop_wait_ms: PositiveInt = 3000
     """How long a worker that was told to stop may take. Then it ends at once, which is safe: what
     was not acknowledged is read again."""
@@ -173,7 +173,8 @@ class Settings(BaseSettings):
     simulator_seed: str = "headgate"
     """Seed of the simulated bank: the same payment and seed give the same outcome, always."""
     acquirer_timeout_ms: PositiveInt = 10_000
-    """How long a call to an acquirer may take before the payment is in doubt."""
+    """How long a call to an acquirer may take before the payment is in doubt. At most half of
+    `stall_timeout_s`: a request may need two calls, and nothing is acknowledged meanwhile."""
     acquirer_calls_max: PositiveInt = 256
     """Calls to acquirers in flight per process."""
 
@@ -206,6 +207,20 @@ class Settings(BaseSettings):
     """Lookups of names in flight per process; a slow name server holds up one of them each."""
     delay_window_max: PositiveInt = 500
     """Records per partition of a delay topic that the pump holds in memory."""
+
+    @model_validator(mode="after")
+    def _calls_fit_into_the_watchdogs_patience(self) -> Self:
+        """Inquire plus authorize must not look like a stall."""
+        least_s = -(-2 * self.acquirer_timeout_ms // 1000)
+        if self.stall_timeout_s < least_s:
+            raise ValueError(
+                f"two calls to an acquirer may take {2 * self.acquirer_timeout_ms} ms"
+                f" (HEADGATE_ACQUIRER_TIMEOUT_MS={self.acquirer_timeout_ms}), and a worker is ended"
+                f" after {self.stall_timeout_s} s without progress: set HEADGATE_STALL_TIMEOUT_S to"
+                f" at least {least_s}, or HEADGATE_ACQUIRER_TIMEOUT_MS to at most"
+                f" {self.stall_timeout_s * 500}"
+            )
+        return self
 
     @property
     def schema_name(self) -> str:

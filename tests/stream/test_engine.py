@@ -156,7 +156,7 @@ async def test_a_worker_that_waits_for_a_broker_stops_at_once(own_stage: Stage) 
 
 async def test_a_worker_that_acknowledges_nothing_ends_and_says_why(stage: Stage) -> None:
     topic = await stage.fill(["hold"])
-    run = await worker(stage, topic, settings={"stall_timeout_s": 5})
+    run = await worker(stage, topic, settings={"stall_timeout_s": 5, "acquirer_timeout_ms": 1000})
     await run.until(lambda: run.code is not None)
     assert run.code == EXIT_STALLED
     assert "has 1 records in hand and acknowledges none" in run.errors.read_text()

@@ -77,3 +77,10 @@ def test_settings_do_not_change_once_read() -> None:
 
 def test_joining_a_group_fits_into_one_request() -> None:
     assert Settings().broker_timeout_ms > Settings().rebalance_timeout_ms
+
+
+def test_two_calls_to_a_bank_fit_into_the_watchdogs_patience() -> None:
+    """Inquire plus authorize acknowledge nothing in between: a healthy worker would be ended."""
+    Settings(acquirer_timeout_ms=15_000, stall_timeout_s=30)
+    with pytest.raises(ValidationError, match="HEADGATE_STALL_TIMEOUT_S to at least 31"):
+        Settings(acquirer_timeout_ms=15_001, stall_timeout_s=30)
