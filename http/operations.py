@@ -13,6 +13,7 @@ from headgate.http.problems import NotCaughtUp, ResourceMissing
 from headgate.http.routing import json_answer
 from headgate.http.schemas import OperationAnswer
 from headgate.streams.settings import Settings
+from headgate.tables.configuration import ApiKey
 
 COMMAND_ID = re.compile(r"cmd_[a-z2-7]{26}")
 
@@ -43,9 +44,15 @@ class Operations:
                     retry_after_s=self._settings.retry_after_s,
                 )
             decided = await self._decisions.of(command_id, wait_ms)
-        if decided is None or decided.merchant_id != api_key.merchant_id:
+        if decided is None or not _belongs(decided, api_key):
             raise missing
         return json_answer(_operation(decided).model_dump_json().encode())
+
+
+def _belongs(decided: Decided, api_key: ApiKey) -> bool:
+    """Whether this key may see it: its merchant's, and its mode's if there is a payment."""
+    mode = decided.payment.mode if decided.payment is not None else api_key.mode
+    return (decided.merchant_id, mode) == (api_key.merchant_id, api_key.mode)
 
 
 def _operation(decided: Decided) -> OperationAnswer:
