@@ -35,6 +35,9 @@ CHECK_WAIT_S = 1.5
 COUNTS_KEPT_MS = 2000
 """For how long counts are shown again: counting is dear, and anybody may ask."""
 
+FAILURE_KEPT_MS = 1000
+"""For how long a failed count is told again, so that a crowd does not wait for it anew."""
+
 OK = "ok"
 
 
@@ -147,20 +150,44 @@ class JobsStatus:
         self, settings: Settings, postgres: Postgres, decisions: Decisions, claims: Claims
     ) -> None:
         self._partitions = settings.partitions
+        self._wait_ms = settings.read_wait_ms
         self._postgres = postgres
         self._decisions = decisions
         self._claims = claims
         self._counted: dict[str, Json] = {}
         self._counted_ms = 0
+        self._failure: StoreUnavailable | None = None
+        self._failed_ms = 0
         self._counting = asyncio.Lock()
 
     async def show(self, exchange: Exchange) -> Response:
         """Payments by what they wait for: the log and settle, the bank, nothing any more."""
         del exchange
-        async with self._counting:
-            if now_ms() - self._counted_ms > COUNTS_KEPT_MS:
-                self._counted, self._counted_ms = await self._count(), now_ms()
+        try:
+            # While it fails, one request finds out whether it still does, and the others go.
+            if self._failure is None or not self._counting.locked():
+                async with asyncio.timeout(self._wait_ms / 1000), self._counting:
+                    await self._count_again()
+        except TimeoutError:
+            self._fail(StoreUnavailable(f"nothing was counted within {self._wait_ms} ms"))
+        if self._failure is not None:
+            raise StoreUnavailable(str(self._failure))
         return json_answer(self._counted)
+
+    async def _count_again(self) -> None:
+        """Count, unless that was done or failed a moment ago."""
+        if self._failure is not None and now_ms() - self._failed_ms <= FAILURE_KEPT_MS:
+            return
+        if now_ms() - self._counted_ms <= COUNTS_KEPT_MS:
+            return
+        try:
+            self._counted, self._counted_ms = await self._count(), now_ms()
+            self._failure = None
+        except StoreUnavailable as error:
+            self._fail(error)
+
+    def _fail(self, error: StoreUnavailable) -> None:
+        self._failure, self._failed_ms = error, now_ms()
 
     async def _count(self) -> dict[str, Json]:
         row = await self._postgres.fetch_row("edge_payment_counts")

@@ -16,13 +16,13 @@ from headgate.http.decisions import Decisions
 from headgate.http.detour import Detour
 from headgate.http.handoff import Handoff
 from headgate.http.metrics import Metrics
+from headgate.http.reading import ReadingPostgres
 from headgate.http.reclaimer import Reclaimer
 from headgate.streams.bus import Bus
 from headgate.streams.errors import Unavailable
 from headgate.streams.secrets import SecretBox
 from headgate.streams.settings import Settings
 from headgate.tables.configuration import ConfigurationCopy
-from headgate.tables.postgres import Postgres
 
 log = structlog.get_logger(__name__)
 
@@ -50,7 +50,7 @@ class Services:
             retry_backoff_ms=settings.retry_backoff_ms,
             retry_backoff_max_ms=settings.retry_backoff_max_ms,
         )
-        self.postgres = Postgres(settings)
+        self.postgres = ReadingPostgres(settings)
         self.configuration = ConfigurationCopy(settings, self.postgres)
         self.authenticator = Authenticator(settings, self.configuration)
         self.cache = Cache(settings)

@@ -235,3 +235,26 @@ async def test_sigterm_finishes_what_it_has_and_leaves_in_time(
 async def _all_on_the_log(place: Place, answered: int) -> None:
     assert answered > 0
     assert await outbox(place) == 0
+
+
+async def test_a_postgresql_that_hangs_keeps_no_reader_for_long(
+    own_stack: Stack, tmp_path: Path
+) -> None:
+    """Else a few clients that read fill the edge until it takes no payments either."""
+    async with (
+        opened(own_stack, HEADGATE_READ_WAIT_MS="300") as place,
+        running_edge(await with_demo(place), tmp_path) as edge,
+    ):
+        payment = (await edge.create("k1")).json()
+        paths = ["payments", "webhooks", f"payments/{payment['id']}", "test/jobs/status"]
+        await asyncio.gather(*(edge.get(f"/api/v1/{path}") for path in paths[:3]))
+        own_stack.freeze("postgres")
+        try:
+            began = time.monotonic()
+            answers = await asyncio.gather(*(edge.get(f"/api/v1/{path}") for path in paths))
+            took = time.monotonic() - began
+        finally:
+            own_stack.thaw("postgres")
+        assert [answer.status_code for answer in answers] == [503, 503, 200, 503]
+        assert took < 3, took
+        await edge.until_well("postgres")
