@@ -10,7 +10,6 @@ HeadgateError
 │   └── CacheUnavailable   Redis
 ├── ClaimLost              another process owns the partition now (exit 75)
 ├── Superseded             a newer process runs under this instance id (exit 76)
-├── PartitionRefused       a partition that must not be settled before an operator has acted
 ├── TopicsDiffer           the topics of the cluster are not the ones declared here
 ├── SignatureInvalid       a webhook that nobody who knows the secret has signed just now
 ├── WebhookUrlForbidden    a URL that webhooks must not be sent to
@@ -58,10 +57,6 @@ class ClaimLost(HeadgateError):
 
 class Superseded(HeadgateError):
     """A newer process runs under this instance id: leave for good, exit 76."""
-
-
-class PartitionRefused(HeadgateError):
-    """A partition that must not be worked on before an operator has acted."""
 
 
 class TopicsDiffer(HeadgateError):

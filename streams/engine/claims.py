@@ -12,7 +12,7 @@ from uuid import UUID
 
 import structlog
 
-from headgate.streams.errors import ClaimLost, PartitionRefused, Unavailable
+from headgate.streams.errors import ClaimLost, Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -89,6 +89,8 @@ class Ownership:
         self.claims: dict[tuple[str, int], Claim] = {}
         self.loops: list[Halting] = []
         self.on_release: list[Callable[[], None]] = []
+        self.on_refused: list[Callable[[Collection[tuple[str, int]]], None]] = []
+        """Told, after every try to claim, the partitions that nobody may work on."""
         self.ready = asyncio.Event()
         self.incarnation = 0
         self.problem = ""
@@ -128,37 +130,46 @@ class Ownership:
         self.claims.clear()
 
     async def _take_when_possible(self, partitions: list[tuple[str, int]]) -> None:
+        """Claim until nothing is left to claim; what is refused is asked for again and again."""
         wait_s = 0.1
+        claimed: dict[tuple[str, int], Claim] = {}
         while True:
             try:
-                self.claims = await self._take(partitions)
-                self.problem = ""
-                self.ready.set()
-                return
+                taken, partitions = await self._take(partitions)
+                claimed |= taken
+                self.claims = claimed
+                self._tell_refused(partitions)
+                if claimed or not partitions:
+                    self.ready.set()
+                if not partitions:
+                    return
             except Unavailable as error:
                 self.problem = str(error)
                 log.warning("claims wait", reason=str(error))
-            except PartitionRefused as error:
-                self.problem = str(error)
-                log.critical("partition refused", reason=str(error))
             except Exception:  # the last boundary: without claims a live process does nothing
                 log.critical("claiming failed", exc_info=True)
                 leave(EXIT_BUG)
             await asyncio.sleep(wait_s)
             wait_s = min(wait_s * 2, 2.0)
 
-    async def _take(self, partitions: list[tuple[str, int]]) -> dict[tuple[str, int], Claim]:
+    async def _take(
+        self, partitions: list[tuple[str, int]]
+    ) -> tuple[dict[tuple[str, int], Claim], list[tuple[str, int]]]:
+        """The claims on what may be worked on, and the partitions that are refused."""
         await self.register()
         await self.leave_if_superseded()
         taken: dict[tuple[str, int], Claim] = {}
+        refused: list[tuple[str, int]] = []
         for topic in sorted({topic for topic, _ in partitions}):
-            mine = [partition for name, partition in partitions if name == topic]
-            taken |= await self._take_topic(topic, mine)
+            mine = {partition for name, partition in partitions if name == topic}
+            lost = await self._lost_positions(topic, mine)
+            refused += [(topic, partition) for partition in sorted(lost)]
+            if mine - lost:
+                taken |= await self._take_topic(topic, sorted(mine - lost))
         log.info("claimed", partitions=[f"{topic}/{part}" for topic, part in taken])
-        return taken
+        return taken, refused
 
     async def _take_topic(self, topic: str, partitions: list[int]) -> dict[tuple[str, int], Claim]:
-        await self._refuse_lost_positions(topic, partitions)
         owner = f"{self.identity.instance_id}#{self.incarnation}"
         taken = await self.store.take(topic, dict.fromkeys(partitions, 0), owner)
         ends = await self._log_ends(topic, partitions)
@@ -166,18 +177,26 @@ class Ownership:
             claim.log_end = ends.get(partition, 0)
         return {(topic, partition): claim for partition, claim in taken.items()}
 
-    async def _refuse_lost_positions(self, topic: str, partitions: list[int]) -> None:
-        """08 R4: an empty PostgreSQL must not replay requests to a bank."""
-        missing = set(partitions) - await self.store.known(topic, partitions)
+    async def _lost_positions(self, topic: str, partitions: set[int]) -> set[int]:
+        """08 R4: an empty PostgreSQL must not replay requests to a bank. What has commits and no
+        position is refused until an operator has acted; nothing else waits for it."""
+        missing = partitions - await self.store.known(topic, sorted(partitions))
         if not missing:
-            return
+            return set()
         commits = await self._commits(topic, missing)
-        lost = sorted(partition for partition in missing if commits.get(partition, 0) > 0)
-        if lost:
-            raise PartitionRefused(
-                f"{topic} partitions {lost} have been worked on before, but PostgreSQL does not "
-                "know how far: restore PostgreSQL, or run `headgate rebuild`"
+        return {partition for partition in missing if commits.get(partition, 0) > 0}
+
+    def _tell_refused(self, refused: list[tuple[str, int]]) -> None:
+        self.problem = ""
+        if refused:
+            names = ", ".join(f"{topic}/{partition}" for topic, partition in refused)
+            self.problem = (
+                f"partitions {names} have been worked on before, but PostgreSQL does not know how"
+                " far: restore PostgreSQL, or run `headgate rebuild`"
             )
+            log.critical("partitions refused", reason=self.problem)
+        for tell in self.on_refused:
+            tell(refused)
 
     async def register(self) -> None:
         """Take the next incarnation of our id, once per process. Raises Unavailable."""

@@ -71,6 +71,8 @@ class Worker:
             log_ends=self._log_ends,
             commits=self._commits,
         )
+        self.ownership.on_refused.append(self._hold)
+        self._held: set[TP] = set()
         self._group = settings.group(role)
         app.waiting_for = lambda: self.waiting_for
         # Faust's stubs ask of a handler what no handler has: a positional signal.
@@ -140,7 +142,18 @@ class Worker:
             (self._names[tp.topic].name, tp.partition) for tp in assigned if tp.topic in self._names
         )
 
+    def _hold(self, refused: Collection[tuple[str, int]]) -> None:
+        """Do not read what nobody may work on: it would fill the memory, and would have to be read
+        again. Told at every try, since Faust resumes everything at the end of a rebalance."""
+        held = {TP(self._full(topic), partition) for topic, partition in refused}
+        if self._held - held:
+            self.app.consumer.resume_partitions(self._held - held)
+        if held:
+            self.app.consumer.pause_partitions(held)
+        self._held = held
+
     async def _revoked(self, _app: object, _revoked: Collection[TP], **_: object) -> None:
+        self._held = set()  # Faust forgets them too
         await self.ownership.revoked(self._settings.revoke_wait_ms / 1000)
 
     async def _stopping(self, _app: object, **_: object) -> None:

@@ -16,7 +16,7 @@ from headgate.streams.engine.claims import (
     Identity,
     Ownership,
 )
-from headgate.streams.errors import ClaimLost, LogUnavailable, PartitionRefused
+from headgate.streams.errors import ClaimLost, LogUnavailable
 from tests.unit.fakes import TOPIC, FakeClaimStore, Left, Row, own, ownership, until
 
 ID = "headgate/settle/0"
@@ -137,14 +137,36 @@ async def test_a_bug_while_claiming_ends_the_process_instead_of_its_work(
 # Positions that nobody knows
 
 
-async def test_a_partition_without_a_row_but_with_commits_is_refused(
+async def test_a_partition_without_a_row_but_with_commits_is_refused_and_holds_up_no_other(
     store: FakeClaimStore,
 ) -> None:
     """08 R4: an empty PostgreSQL must not replay requests to a bank."""
     mine = ownership(store, commits={0: 0, 1: 17})
-    with pytest.raises(PartitionRefused, match=r"\[1\].*headgate rebuild"):
-        await mine._take([(TOPIC, 0), (TOPIC, 1)])
-    assert not store.rows
+    refused: list[object] = []
+    mine.on_refused.append(lambda which: refused.append(list(which)))
+    mine.assigned([(TOPIC, 0), (TOPIC, 1), ("webhooks.ready", 0)])
+    await asyncio.wait_for(mine.ready.wait(), 5)
+    assert sorted(mine.claims) == [(TOPIC, 0), ("webhooks.ready", 0)]
+    assert (TOPIC, 1) not in store.rows
+    assert f"{TOPIC}/1 have been worked on before" in mine.problem
+    assert refused == [[(TOPIC, 1)]]
+    tokens = {key: claim.token for key, claim in mine.claims.items()}
+    store.rows[TOPIC, 1] = Row(uuid4(), "rebuild", 17, 17)
+    await until(lambda: not mine.problem)
+    assert mine.of(TOPIC)[1].position == 17
+    assert {key: mine.claims[key].token for key in tokens} == tokens
+    assert refused[-1] == []
+
+
+async def test_a_revoke_ends_the_wait_for_a_refused_partition(store: FakeClaimStore) -> None:
+    mine = ownership(store, commits={1: 17})
+    mine.assigned([(TOPIC, 0), (TOPIC, 1)])
+    await asyncio.wait_for(mine.ready.wait(), 5)
+    await mine.revoked(0.1)
+    assert mine.claims == {}
+    store.rows[TOPIC, 1] = Row(uuid4(), "rebuild", 17, 17)
+    assert sorted(await own(mine, 0, 1)) == [0, 1]
+    assert mine.problem == ""
 
 
 async def test_a_refused_partition_is_told_and_taken_once_it_was_rebuilt(
