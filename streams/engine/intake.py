@@ -135,7 +135,10 @@ class Intake:
             event = self._waiting.popleft()
             message = event.message
             claim = claims.get(message.partition)
-            if claim is None or message.generation_id != generation:
+            if message.generation_id != generation:
+                continue
+            if claim is None:
+                self._holes[message.partition] = message.offset
                 continue
             if message.offset < claim.position:
                 # Decided and published earlier: nothing to do but to let it be committed.
@@ -157,7 +160,10 @@ class Intake:
         holes, self._holes = self._holes, {}
         for partition, seen in holes.items():
             claim = self._ownership.of(self.topic).get(partition)
-            if claim is None or self._rewound.get(partition) == claim.position:
+            if claim is None:  # refused until now; may be claimed later
+                self._holes[partition] = seen
+                continue
+            if self._rewound.get(partition) == claim.position:
                 continue
             await self._skip_removed(partition, claim)
             self._rewound[partition] = claim.position

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from uuid import uuid4
 
 import pytest
 
 from headgate.streams.connection import Record
-from headgate.streams.engine.claims import Ownership
+from headgate.streams.engine.claims import Claim, Ownership
 from headgate.streams.engine.intake import Delivered, Intake
 from headgate.streams.errors import LogUnavailable
 from tests.unit.fakes import (
@@ -212,6 +213,19 @@ async def test_a_hole_of_a_partition_that_was_given_back_is_none_of_our_business
     await here.owner.revoked(0.1)
     await here.intake.close_holes()
     assert here.source.rewinds == []
+
+
+async def test_what_came_before_its_partition_was_claimed_is_read_again_after_it(
+    here: Setting,
+) -> None:
+    """A refused partition is claimed late, while others keep the loop from ever being idle."""
+    assert await here.take(event(0, partition=7)) == []
+    await here.intake.close_holes()
+    assert here.source.rewinds == []
+    here.owner.claims[TOPIC, 7] = Claim(uuid4(), 0, 0)
+    await here.intake.close_holes()
+    await here.intake.close_holes()
+    assert here.source.rewinds == [(7, 0)]
 
 
 async def test_only_what_retention_removed_is_passed_over(here: Setting) -> None:
