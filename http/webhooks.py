@@ -11,13 +11,13 @@ from starlette.responses import Response
 
 from headgate.http.auth import Authenticator
 from headgate.http.exchange import LIMIT_DEFAULT, Exchange, whole_number
-from headgate.http.problems import Json, ResourceMissing
+from headgate.http.problems import Json, OutcomeUnknown, ResourceMissing
 from headgate.http.routing import json_answer
 from headgate.streams import ids
 from headgate.streams.bus import Bus, Record
 from headgate.streams.clock import iso
 from headgate.streams.deliveries import DeliveryWanted
-from headgate.streams.errors import SecretUnreadable
+from headgate.streams.errors import LogUnavailable, SecretUnreadable
 from headgate.streams.secrets import SecretBox, mask
 from headgate.streams.settings import Settings
 from headgate.tables.configuration import ApiKey
@@ -90,12 +90,26 @@ class Webhooks:
             )
         if row is None:
             raise ResourceMissing(f"There is no webhook delivery {delivery_id[:40]!a}.")
-        await self._bus.publish([self._wanted(row)])
+        await self._publish(row, exchange.idempotency_key() or ids.draw_key())
         return json_answer(
             {"id": delivery_id, "status": "pending", "message": "Webhook retry scheduled"}
         )
 
-    def _wanted(self, row: Row) -> Record:
+    async def _publish(self, row: Row, key: str) -> None:
+        if not self._bus.available:
+            raise LogUnavailable("the log is known to be away")
+        try:
+            await self._bus.publish([self._wanted(row, key)])
+        except LogUnavailable:
+            raise OutcomeUnknown(
+                "There was no answer in time: the attempt may or may not be made. Repeat the "
+                "request with the Idempotency-Key of this answer, which asks for the same attempt.",
+                retry_after_s=self._settings.retry_after_s,
+                headers={"Idempotency-Key": key},
+            ) from None
+
+    def _wanted(self, row: Row, key: str) -> Record:
+        """The attempt to be made; under one key it is always the same one (08 R15, R28)."""
         wanted = DeliveryWanted(
             delivery_id=row["id"],
             event_id=row["event_id"],
@@ -105,7 +119,7 @@ class Webhooks:
             mode=row["mode"],
             type=row["type"],
             attempt=max(1, row["attempts"]),
-            token=manual_token(row["id"], ids.draw_key()),
+            token=manual_token(row["id"], ids.command_id(row["id"], "retry", key)),
             manual=True,
             body=row["payload"].decode(),
             created_at_ms=_ms(row, "created_at"),
