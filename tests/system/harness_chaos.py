@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.merchant import receiving
 from headgate.embedded.stack import Stack
 from headgate.streams.bus import Record
 from headgate.streams.settings import Settings
@@ -15,6 +16,13 @@ from tests.system.harness_answered import TOPICS as ANSWER_TOPICS
 from tests.system.harness_answered import check_answers, request, until_answered
 from tests.system.harness_commands import create, on_commands, paced, publishing
 from tests.system.harness_log import reading
+from tests.system.harness_notified import (
+    RETRIES,
+    check_webhooks,
+    create_shop,
+    told,
+    until_delivered,
+)
 from tests.system.harness_place import Place, opened
 from tests.system.harness_settled import TOPICS as SETTLE_TOPICS
 from tests.system.harness_settled import Delays, check, delays, wait_for_all
@@ -115,9 +123,31 @@ async def acquire_survives(stack: Stack, logs: Path, scenario: Scenario) -> Repo
         return Report(scenario, repeats, workers.exits)
 
 
+async def notify_survives(stack: Stack, logs: Path, scenario: Scenario) -> Report:
+    """Every event arrives under its one id, those that were refused once as well (08 R27)."""
+    async with (
+        opened(stack, **scenario.membership, **RETRIES) as place,
+        receiving() as sink,
+    ):
+        merchant_id = await create_shop(place.settings, sink)
+        async with two_workers(place, "notify", logs) as workers:
+            await scenario.under_load(
+                place, workers, lambda settings, n: [told(settings, merchant_id, n)]
+            )
+            await until_delivered(place, sink, scenario.count, CATCH_UP_WITHIN_S)
+            await workers.stop()
+            repeats = await check_webhooks(place, sink, merchant_id, scenario.count)
+            workers.assert_no_surprise()
+            return Report(scenario, repeats, workers.exits)
+
+
 async def survive(stack: Stack, logs: Path, scenario: Scenario) -> Report:
     """The scenario of its role."""
-    roles = {"settle": settle_survives, "acquire": acquire_survives}
+    roles = {
+        "settle": settle_survives,
+        "acquire": acquire_survives,
+        "notify": notify_survives,
+    }
     return await roles[scenario.role](stack, logs, scenario)
 
 

@@ -38,9 +38,9 @@ def create(number: int, merchant_id: str = MERCHANT) -> CreatePayment:
     )
 
 
-def approval(number: int, look: int = 0) -> AcquirerAnswer:
+def approval(number: int, look: int = 0, merchant_id: str = MERCHANT) -> AcquirerAnswer:
     """The bank's approval of the first attempt at the payment of this number."""
-    command = create(number)
+    command = create(number, merchant_id)
     attempt = ids.attempt_id(command.command_id, 1)
     return AcquirerAnswer(
         command_id=ids.command_id(command.payment_id, "authorize", f"{attempt}:{look}"),

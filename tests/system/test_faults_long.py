@@ -1,4 +1,4 @@
-"""The chaos of settle and acquire at length, round after round: `make faults`.
+"""The chaos of all three workers at length, round after round: `make faults`.
 
 HEADGATE_FAULTS_SECONDS (45) is the time under load, HEADGATE_FAULTS_ROUNDS (5) how often each mode
 runs: the holes of 03 §11.2 show in one run of two. Longest delays are printed, never asserted.
@@ -26,7 +26,7 @@ ALONE = "killrestart"
 
 @pytest.mark.parametrize("number", range(1, ROUNDS + 1))
 @pytest.mark.parametrize("static", [True, False], ids=["static", "dynamic"])
-@pytest.mark.parametrize("role", ["settle", "acquire"])
+@pytest.mark.parametrize("role", ["settle", "acquire", "notify"])
 async def test_nothing_is_lost_or_doubled_round_after_round_08_r37(
     stack: Stack, tmp_path: Path, role: str, static: bool, number: int
 ) -> None:
