@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import orjson
+from asyncpg.pool import PoolConnectionProxy
 from starlette.responses import Response
 
 from headgate.http.auth import Authenticator
@@ -31,6 +32,10 @@ from headgate.tables.postgres import Postgres, Row, statements
 RESOLVE_WAIT_S = 2.0
 """How long the name in a URL may take to resolve. What does not resolve is checked when it is
 connected to; a merchant may set a URL before its name exists."""
+
+SHOWN_AGAIN_S = 300.0
+"""For how long a repeat of the request that drew a secret shows it again: the first answer may
+have been lost, and nobody else can tell the secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +82,7 @@ class WebhookSettings:
             await self._configuration.refresh()
         answer: dict[str, Json] = {"success": True, "message": "Webhook settings updated"}
         if change.drawn_secret is not None:
-            answer["webhook_secret"] = change.drawn_secret  # Shown this once.
+            answer["webhook_secret"] = change.drawn_secret  # Shown to whoever made us draw it.
         return json_answer(answer)
 
     async def _check_url(self, url: str, *, livemode: bool) -> None:
@@ -112,7 +117,8 @@ class WebhookSettings:
             # The bump locks the one row of configuration, so that changes come one by one.
             await connection.execute(statements()["bump_configuration"])
             row = await connection.fetchrow(statements()["edge_default_endpoint"], *whose)
-            change = self._change(asked, row)
+            lately = await self._drawn_lately(connection, asked, api_key, row)
+            change = self._change(asked, row, drawn_lately=lately)
             await connection.execute(
                 statements()["set_default_endpoint"],
                 change.endpoint_id,
@@ -130,7 +136,20 @@ class WebhookSettings:
             )
         return change
 
-    def _change(self, asked: SettingsRequest, row: Row | None) -> _Change:
+    async def _drawn_lately(
+        self,
+        connection: PoolConnectionProxy[Row],
+        asked: SettingsRequest,
+        api_key: ApiKey,
+        row: Row | None,
+    ) -> bool:
+        """Whether this repeats the request that drew the secret."""
+        if row is None or asked.secret is not None:
+            return False
+        whose = (row["id"], api_key.id, asked.url, SHOWN_AGAIN_S)
+        return bool(await connection.fetch(statements()["edge_drawn_lately"], *whose))
+
+    def _change(self, asked: SettingsRequest, row: Row | None, *, drawn_lately: bool) -> _Change:
         """What the endpoint becomes, given what it is."""
         secret = asked.secret
         if secret is not None and is_masked(secret):
@@ -142,13 +161,14 @@ class WebhookSettings:
             )
         drawn = draw_webhook_secret() if row is None and secret is None else None
         new_secret = secret or drawn
-        said: dict[str, Json] = {"url": url, "secret": "changed" if new_secret else "unchanged"}
+        how = "drawn" if drawn else "changed" if new_secret else "unchanged"
+        said: dict[str, Json] = {"url": url, "secret": how}
         return _Change(
             endpoint_id=row["id"] if row else ids.draw_id("whe_"),
             url=url,
             sealed_secret=self._box.seal(new_secret) if new_secret else _sealed(row),
             event_types=row["event_types"] if row else SEED_EVENTS,
-            drawn_secret=drawn,
+            drawn_secret=self._box.open(_sealed(row)) if drawn_lately else drawn,
             said=said,
         )
 

@@ -15,6 +15,17 @@ returning version
 select id, url, sealed_secret, event_types, enabled from webhook_endpoints
 where merchant_id = $1 and mode = $2 and is_default
 
+-- name: edge_drawn_lately
+-- Whether this key made us draw the endpoint's secret for this URL at most $4 seconds ago, and the
+-- secret is still that one: then its answer may have been lost, and the repeat shows it again.
+select from (
+    select actor, at, change from audit
+    where subject = $1 and action = 'webhook.settings' and change ->> 'secret' <> 'unchanged'
+    order by id desc limit 1
+) last
+where actor = $2 and change ->> 'secret' = 'drawn' and change ->> 'url' = $3
+    and at > now() - make_interval(secs => $4)
+
 -- name: edge_payment_place
 select created_at, id from payments where id = $1 and merchant_id = $2 and mode = $3
 

@@ -139,6 +139,8 @@ async def test_settings_change_what_is_sent_and_nothing_else(stack: Stack, tmp_p
         assert first.json()["message"] == "Webhook settings updated"
         drawn = first.json()["webhook_secret"]
         assert await stored() == ("http://127.0.0.1:9009/a", drawn)
+        again = await put(webhookUrl="http://127.0.0.1:9009/a")
+        assert again.json()["webhook_secret"] == drawn, "the first answer may have been lost"
         changed = await put(webhook_secret="whsec_test_abc123")
         assert changed.json() == {"success": True, "message": "Webhook settings updated"}
         assert await stored() == ("http://127.0.0.1:9009/a", "whsec_test_abc123")
@@ -146,6 +148,8 @@ async def test_settings_change_what_is_sent_and_nothing_else(stack: Stack, tmp_p
         assert config["webhook_url"] == "http://127.0.0.1:9009/a"
         assert "abc1" not in config["webhook_secret"]
         assert "abc123" not in config["webhook_secret"]
+        chosen = await put(webhookUrl="http://127.0.0.1:9009/a")
+        assert "webhook_secret" not in chosen.json(), "it is not the one that we drew"
         await put(webhookUrl="http://127.0.0.1:9009/b", webhookSecret=config["webhook_secret"])
         assert await stored() == ("http://127.0.0.1:9009/b", "whsec_test_abc123")
         audited = await place.rows("select actor, action, change::text from audit order by id")
