@@ -66,9 +66,11 @@ def notify(settings: Settings) -> WorkerApp:
     store = DeliveryStore(postgres)
     poster = Poster(settings, PinnedTransport(settings), SecretBox(settings.secret_key))
     deliver = Deliver(settings, store, bus, configuration, poster)
-    worker.batch(PAYMENT_FACTS, Notify(settings, store, bus, configuration).handle)
+    matching = Notify(settings, store, bus, configuration)
+    worker.batch(PAYMENT_FACTS, matching.handle, linger_ms=settings.match_linger_ms)
     worker.each(WEBHOOKS_READY, deliver.handle, settings.webhook_in_flight_max)
-    worker.batch(WEBHOOKS_ATTEMPTS, Project(settings, store, bus).handle)
+    projecting = Project(settings, store, bus)
+    worker.batch(WEBHOOKS_ATTEMPTS, projecting.handle, linger_ms=settings.project_linger_ms)
     worker.run_always(configuration.run)
     app.service(_pump(worker, settings, bus))
     return app

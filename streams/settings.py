@@ -119,7 +119,14 @@ class Settings(BaseSettings):
     batch_max: PositiveInt = 200
     """Most commands that one settle statement decides."""
     batch_linger_ms: int = Field(5, ge=0)
-    """How long a batch waits for company."""
+    """How long a batch of commands waits for company."""
+    match_linger_ms: int = Field(10, ge=0)
+    """How long a batch of facts waits for company before it is matched to endpoints."""
+    project_linger_ms: int = Field(100, ge=0)
+    """How long finished webhook attempts wait for company before they become rows."""
+    worker_niceness: int = Field(0, ge=0, le=19)
+    """How far workers step back behind other processes of their machine. `headgate up` sets 5:
+    where everything shares a few cores, accepting goes before settling."""
     buffer_records_max: PositiveInt = 16_384
     """Records that a worker holds in memory before it stops fetching."""
     revoke_wait_ms: PositiveInt = 2000

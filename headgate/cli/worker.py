@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 
 from headgate.agents.worker import BUILDERS
 from headgate.streams import collector
@@ -15,6 +16,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Work until told to stop. The process ends with 75 when it must start afresh and with 76
     when a newer process has its instance id."""
     configure(settings())
+    os.nice(settings().worker_niceness)
     collector.spare()
     run_app(BUILDERS[arguments.role](settings()))
     return 0

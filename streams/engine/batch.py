@@ -52,8 +52,15 @@ class BatchLoop:
     """
 
     def __init__(
-        self, intake: Intake, ownership: Ownership, handler: Handler, settings: Settings
+        self,
+        intake: Intake,
+        ownership: Ownership,
+        handler: Handler,
+        settings: Settings,
+        linger_ms: int | None = None,
     ) -> None:
+        """`linger_ms` is how long a batch waits for company; None takes the setting."""
+        self._linger_ms = settings.batch_linger_ms if linger_ms is None else linger_ms
         self._intake = intake
         self._ownership = ownership
         self._handler = handler
@@ -84,8 +91,8 @@ class BatchLoop:
         if not await self._intake.wait(IDLE_S):
             await self._idle()
             return
-        if len(self._intake) < self._settings.batch_max and self._settings.batch_linger_ms:
-            await asyncio.sleep(self._settings.batch_linger_ms / 1000)
+        if len(self._intake) < self._settings.batch_max and self._linger_ms:
+            await asyncio.sleep(self._linger_ms / 1000)
         records = self._intake.take(self._settings.batch_max)
         if records:
             await self._work_on(records)

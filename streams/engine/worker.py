@@ -84,9 +84,10 @@ class Worker:
         self.run_always(bus.start)
         self.run_always(self._beat)
 
-    def batch(self, topic: Topic, handler: Handler) -> BatchLoop:
-        """Work on the topic in micro-batches."""
-        loop = BatchLoop(self._intake(topic), self.ownership, handler, self._settings)
+    def batch(self, topic: Topic, handler: Handler, *, linger_ms: int | None = None) -> BatchLoop:
+        """Work on the topic in micro-batches that wait `linger_ms` for company."""
+        intake = self._intake(topic)
+        loop = BatchLoop(intake, self.ownership, handler, self._settings, linger_ms)
         self._register(topic, loop)
         return loop
 
