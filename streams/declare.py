@@ -13,7 +13,7 @@ from headgate.streams.settings import Settings
 from headgate.streams.topics import Topic, all_topics
 
 CREATE_TIMEOUT_MS = 30_000
-TRIES_MAX = 20
+TRIES_MAX = 200
 """How often a check is repeated while the brokers still tell each other of new topics."""
 
 
