@@ -32,6 +32,17 @@ POLL_INTERVAL_S = 7200.0
 """How long a worker whose buffers are full may not ask for records and still stays a member."""
 
 
+class PromptTables(TableManager):
+    """Stock sleeps a second at every start, for tables that somebody declares late. Ours are
+    declared, and a restarted worker has payments waiting (07 G12)."""
+
+    async def on_start(self) -> None:
+        """Begin to recover tables, at once."""
+        if not self.should_stop:
+            await self._update_channels()
+            await self.recovery.start()
+
+
 class WorkerApp(faust.App):
     """A Faust app on `SafeTransport`. Made by `create_app`, run by `run`."""
 
@@ -83,6 +94,7 @@ def create_app(role: str, settings: Settings, *, tables: bool = False) -> Worker
         settings.group(role),
         broker=[f"kafka://{server.strip()}" for server in settings.kafka.split(",")],
         store="memory://",
+        TableManager=PromptTables,
         autodiscover=False,
         datadir=settings.state_dir / "faust",
         web_enabled=False,

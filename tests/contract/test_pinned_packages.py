@@ -112,6 +112,7 @@ HELD: list[tuple[Any, str, str]] = [
     (faust.App.topic, APP, "7b040db38d3b"),
     (faust.App.on_stop, APP, "bfe5a933defb"),
     (faust.App._stop_consumer, APP, "55854a5de12c"),
+    (TableManager.on_start, APP, "365dd25fbc0e"),
     (Worker._schedule_shutdown, APP, "1a6a5dfc88c2"),
     (Worker.execute_from_commandline, APP, "212e98f635d7"),
     (Worker.stop_and_shutdown, APP, "bf1608cc3011"),
