@@ -9,8 +9,8 @@ PYTHON = $(shell python3 -c 'import os, sys; print(os.path.realpath(sys._base_ex
 UV = $(or $(shell command -v uv),.headgate/uv/bin/uv)
 UV_VERSION = 0.13.9
 BIN = .venv/bin
-# Most system tests wait for processes: three at once keep two cores busy.
-TEST_PROCESSES ?= 3
+# Most system tests wait for processes: two at once keep two cores busy.
+TEST_PROCESSES ?= 2
 export UV_PROJECT_ENVIRONMENT = $(CURDIR)/.venv
 
 help: ## Show this list
