@@ -13,9 +13,9 @@ from headgate.embedded.stack import Stack
 from headgate.streams.bus import Record
 from headgate.streams.settings import Settings
 from tests.system.harness_answered import TOPICS as ANSWER_TOPICS
-from tests.system.harness_answered import check_answers, request, until_answered
+from tests.system.harness_answered import answer_delays, check_answers, request, until_answered
 from tests.system.harness_commands import create, on_commands, paced, publishing
-from tests.system.harness_log import reading
+from tests.system.harness_log import Delays, reading
 from tests.system.harness_notified import (
     RETRIES,
     check_webhooks,
@@ -25,7 +25,7 @@ from tests.system.harness_notified import (
 )
 from tests.system.harness_place import Place, opened
 from tests.system.harness_settled import TOPICS as SETTLE_TOPICS
-from tests.system.harness_settled import Delays, check, delays, wait_for_all
+from tests.system.harness_settled import check, delays, wait_for_all
 from tests.system.harness_workers import FAULTS, Workers, two_workers
 
 RATE = 200
@@ -118,9 +118,10 @@ async def acquire_survives(stack: Stack, logs: Path, scenario: Scenario) -> Repo
         await until_answered(log, scenario.count, CATCH_UP_WITHIN_S)
         await workers.stop()
         await log.until_end()
-        repeats = await check_answers(place, log, scenario.count)
+        await check_answers(place, log, scenario.count)
         workers.assert_no_surprise()
-        return Report(scenario, repeats, workers.exits)
+        found = answer_delays(log)
+        return Report(scenario, found.repeats, workers.exits, found)
 
 
 async def notify_survives(stack: Stack, logs: Path, scenario: Scenario) -> Report:

@@ -27,6 +27,22 @@ class Seen:
     seen_ms: int
 
 
+@dataclass(frozen=True)
+class Delays:
+    """How long outputs took from their input's time on the log to their first sight."""
+
+    middle_ms: int
+    longest_ms: int
+    repeats: int
+    """Outputs that came more than once; harmless (same id, same bytes)."""
+
+    @classmethod
+    def of(cls, waits_ms: list[int], repeats: int) -> Delays:
+        """The delays of these waits."""
+        ordered = sorted(waits_ms)
+        return cls(ordered[len(ordered) // 2], ordered[-1], repeats)
+
+
 class LogReader:
     """What has come on some topics so far, in the order of each partition."""
 

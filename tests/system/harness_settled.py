@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from headgate.streams import ids
 from headgate.streams.commands import CreatePayment
@@ -15,22 +14,12 @@ from headgate.streams.topics import (
     PAYMENT_FACTS,
     dead_letters_of,
 )
-from tests.system.harness_log import LogReader, Seen
+from tests.system.harness_log import Delays, LogReader, Seen
 from tests.system.harness_place import Place, holds
 
 FACTS_OF_A_CREATE = ["payment.created", "payment.pending", "payment.processing"]
 TOPICS = (PAYMENT_FACTS, ACQUIRER_REQUESTS, dead_letters_of(PAYMENT_COMMANDS))
 """What a reader must read for these checks."""
-
-
-@dataclass(frozen=True)
-class Delays:
-    """From the command's time on the log to the first sight of its last fact, in milliseconds."""
-
-    middle_ms: int
-    longest_ms: int
-    repeats: int
-    """Facts that came more than once; harmless (same id, same bytes)."""
 
 
 def by_event(log: LogReader) -> dict[str, list[Seen]]:
@@ -44,9 +33,8 @@ def by_event(log: LogReader) -> dict[str, list[Seen]]:
 def delays(log: LogReader) -> Delays:
     """How long payments waited. A fact carries its command's time (08 R9)."""
     told = by_event(log)
-    waits = sorted(first.seen_ms - first.timestamp_ms for first, *_ in told.values())
-    repeats = len(log.of(PAYMENT_FACTS)) - len(told)
-    return Delays(waits[len(waits) // 2], waits[-1], repeats)
+    waits = [first.seen_ms - first.timestamp_ms for first, *_ in told.values()]
+    return Delays.of(waits, len(log.of(PAYMENT_FACTS)) - len(told))
 
 
 async def wait_for_all(place: Place, log: LogReader, count: int, within_s: float) -> bool:
