@@ -38,7 +38,7 @@ from headgate.tables.store import PaymentStore
 
 def settle(settings: Settings) -> WorkerApp:
     """Decides commands."""
-    app = create_app("settle", settings, tables=True)
+    app = create_app("settle", settings)
     postgres, bus = Postgres(settings), Bus.of(settings, "settle")
     worker = Worker("settle", settings, app, PostgresClaims(postgres), bus)
     hot = OpenPayments(DurableTable(app, OPEN_PAYMENTS_TABLE, settings))

@@ -85,10 +85,9 @@ class WorkerApp(faust.App):
         )
 
 
-def create_app(role: str, settings: Settings, *, tables: bool = False) -> WorkerApp:
-    """The Faust app of a role. With `tables` partitions of a table's changelog go to the worker
-    that has the same partitions of its source; without, plain round robin."""
-    del tables  # Faust chooses its assignor by whether a table exists when the consumer starts.
+def create_app(role: str, settings: Settings) -> WorkerApp:
+    """The Faust app of a role. If it gets a table, the changelog's partitions go to the worker
+    that has the same partitions of its source."""
     member = settings.instance_id(role)
     app = WorkerApp(
         settings.group(role),

@@ -37,7 +37,7 @@ settings = Settings(
         **ORDER.get("settings", {}),
     }
 )
-app = create_app("settle", settings, tables=ORDER.get("table", False))
+app = create_app("settle", settings)
 table = DurableTable(app, "state", settings) if ORDER.get("table") else None
 bus = Bus(settings.kafka, timeout_ms=1000, retry_backoff_ms=20, retry_backoff_max_ms=200)
 arrived: asyncio.Queue[Taken] = asyncio.Queue()

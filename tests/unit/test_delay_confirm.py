@@ -83,11 +83,19 @@ async def test_a_superseded_pump_leaves_as_soon_as_postgresql_is_back(
     await owner.register()
     await ownership(store).register()
     store.away = True
-    async with confirming(confirm_of(owner)) as (session, task):
+    asked = 0
+    confirm = confirm_of(owner)
+
+    async def counted() -> None:
+        nonlocal asked
+        asked += 1
+        await confirm()
+
+    async with confirming(counted) as (session, task):
         session.assign([PARTITION])
-        await until(lambda: not session._assigned.is_set() or task.done())
+        await until(lambda: asked > 1)
         store.away = False
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             with pytest.raises(Left):
                 await task
     assert leaving == [EXIT_SUPERSEDED]
