@@ -4,20 +4,64 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from headgate.streams.commands import CaptureMethod, Card, Method, Mode
+from headgate.streams.commands import (
+    CaptureMethod,
+    Card,
+    ChildKind,
+    LateAuthorization,
+    Method,
+    Mode,
+)
 
 FactType = Literal[
     "payment.created",
     "payment.pending",
     "payment.processing",
+    "payment.requires_action",
     "payment.authorized",
+    "payment.amount_capturable_updated",
+    "payment.partially_captured",
     "payment.captured",
     "payment.success",
     "payment.failed",
     "payment.in_doubt",
+    "payment.cancel_requested",
+    "payment.canceled",
+    "payment.expired",
+    "payment.late_authorized",
+    "payment.reversal_sent",
+    "capture.created",
+    "capture.succeeded",
+    "capture.failed",
+    "capture.in_doubt",
+    "capture.needs_review",
+    "void.created",
+    "void.succeeded",
+    "void.failed",
+    "void.in_doubt",
+    "void.needs_review",
+    "refund.created",
+    "refund.submitted",
+    "refund.processed",
+    "refund.failed",
+    "refund.canceled",
+    "refund.in_doubt",
+    "refund.needs_review",
+    "reversal.created",
+    "reversal.succeeded",
+    "reversal.failed",
+    "reversal.in_doubt",
+    "reversal.needs_review",
+    "increment.created",
+    "increment.succeeded",
+    "increment.failed",
+    "increment.in_doubt",
+    "increment.needs_review",
 ]
+"""Everything that can be told. The part before the point is what the fact is about; a fact about
+a capture, void, refund, reversal or increment carries it beside the payment."""
 Status = Literal["pending", "success", "failed", "canceled"]
 State = Literal[
     "created",
@@ -56,17 +100,68 @@ class PaymentSnapshot(BaseModel):
     captured: bool
     capture_method: CaptureMethod
     amount_authorized: int
+    amount_capturable: int
+    """What can still be captured."""
     amount_captured: int
+    amount_capture_pending: int
+    """At the bank to be captured: reserved, not moved."""
+    amount_voided: int
+    amount_void_pending: int
     amount_refunded: int
+    amount_refund_pending: int
+    """Reserved for refunds that the bank has not confirmed."""
     error_code: str | None
     error_description: str | None
     decline_code: str | None
     advice_code: str | None
+    cancel_requested: bool
+    """Asked to cancel while the bank had not answered: an approval will be reversed."""
+    capture_at: str | None
+    expires_at: str | None
+    """When the hold, or the customer's time to answer the bank, ends."""
+    customer_id: str | None
+    statement_descriptor: str | None
+    return_url: str | None
+    late_authorization: LateAuthorization
     description: str | None
     metadata: dict[str, str]
     livemode: bool
     created_at: str
     updated_at: str
+
+
+ChildState = Literal[
+    "requested", "submitted", "in_doubt", "needs_review", "succeeded", "failed", "canceled"
+]
+ChildStatus = Literal["pending", "succeeded", "processed", "failed", "canceled"]
+
+
+class ChildSnapshot(BaseModel):
+    """A capture, void, refund, reversal or increment as merchants and consumers see it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    object: ChildKind
+    payment_id: str
+    merchant_id: str
+    amount: int
+    currency: str
+    status: ChildStatus
+    """The coarse word; a refund that succeeded is `processed`, as in the seed."""
+    state: ChildState
+    reason: str | None
+    final: bool
+    """Whether it is the last capture."""
+    cause: str
+    """What made it: the client, a timer, or a rule such as `late_approval`."""
+    decline_code: str | None
+    advice_code: str | None
+    submit_at: str | None
+    livemode: bool
+    created_at: str
+    processed_at: str | None
+    """When the bank's final word came."""
 
 
 class Request(BaseModel):
@@ -78,12 +173,21 @@ class Request(BaseModel):
     idempotency_key: str | None = None
 
 
+def _absent(value: object) -> bool:
+    return value is None
+
+
 class Data(BaseModel):
     """What a fact is about."""
 
     model_config = ConfigDict(frozen=True)
 
     payment: PaymentSnapshot
+    capture: ChildSnapshot | None = Field(default=None, exclude_if=_absent)
+    void: ChildSnapshot | None = Field(default=None, exclude_if=_absent)
+    refund: ChildSnapshot | None = Field(default=None, exclude_if=_absent)
+    reversal: ChildSnapshot | None = Field(default=None, exclude_if=_absent)
+    increment: ChildSnapshot | None = Field(default=None, exclude_if=_absent)
 
 
 class Fact(BaseModel):

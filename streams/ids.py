@@ -46,6 +46,28 @@ def command_id(payment: str, operation: str, key: str) -> str:
     return _derive("cmd_", _LONG, payment, operation, key)
 
 
+_CHILD_IDS: dict[str, tuple[str, int]] = {
+    "capture": ("cap_", _LONG),
+    "void": ("void_", _LONG),
+    "refund": ("rfnd_", 16),
+    "reversal": ("rev_", _LONG),
+    "increment": ("inc_", _LONG),
+}
+"""Prefix and length by kind; a refund's have the seed's form."""
+
+
+def child_id(kind: str, cause: str) -> str:
+    """The capture, void, refund, reversal or increment that one command made."""
+    prefix, length = _CHILD_IDS[kind]
+    return _derive(prefix, length, cause)
+
+
+def key_id(merchant_id: str, mode: str, key: str) -> str:
+    """One merchant, mode and idempotency key, whatever the route. `payment_id` in other letters,
+    so that a key's claim and the payment that it may have created need no second hash."""
+    return payment_id(merchant_id, mode, key)
+
+
 def event_id(payment: str, sequence: int) -> str:
     """A fact is known by its payment and its place in it."""
     return _derive("evt_", _LONG, payment, str(sequence))

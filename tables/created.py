@@ -7,7 +7,7 @@ import orjson
 
 from headgate.streams.clock import iso
 from headgate.streams.commands import CreatePayment
-from headgate.tables.payments import Payment
+from headgate.tables.payment import Payment
 
 
 def created_answer(command: CreatePayment, at_ms: int) -> bytes:
@@ -42,13 +42,18 @@ def _answer(asked: CreatePayment | Payment, payment_id: str, at_ms: int) -> byte
             "state": "created",
             "captured": False,
             "capture_method": asked.capture_method,
-            "amount_authorized": 0,
-            "amount_captured": 0,
-            "amount_refunded": 0,
+            **_NOTHING_MOVED,
             "error_code": None,
             "error_description": None,
             "decline_code": None,
             "advice_code": None,
+            "cancel_requested": False,
+            "capture_at": iso(asked.capture_at_ms) if asked.capture_at_ms else None,
+            "expires_at": None,
+            "customer_id": asked.customer_id,
+            "statement_descriptor": asked.statement_descriptor,
+            "return_url": asked.return_url,
+            "late_authorization": asked.late_authorization,
             "description": asked.description,
             "metadata": dict(sorted(asked.metadata.items())),
             "livemode": asked.mode == "live",
@@ -56,3 +61,15 @@ def _answer(asked: CreatePayment | Payment, payment_id: str, at_ms: int) -> byte
             "updated_at": at,
         }
     )
+
+
+_NOTHING_MOVED = {
+    "amount_authorized": 0,
+    "amount_capturable": 0,
+    "amount_captured": 0,
+    "amount_capture_pending": 0,
+    "amount_voided": 0,
+    "amount_void_pending": 0,
+    "amount_refunded": 0,
+    "amount_refund_pending": 0,
+}

@@ -7,8 +7,16 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from headgate.streams.clock import iso
-from headgate.streams.commands import CaptureMethod, Card, Method, Mode
+from headgate.streams.commands import (
+    CaptureMethod,
+    Card,
+    ChildKind,
+    LateAuthorization,
+    Method,
+    Mode,
+)
 from headgate.streams.facts import PaymentSnapshot, State, Status
+from headgate.tables.children import Child, Owner
 
 STATUS_OF: dict[State, Status] = {
     "created": "pending",
@@ -59,6 +67,15 @@ class Payment(BaseModel):
     card: Card | None
     scenario: str | None
     capture_method: CaptureMethod
+    capture_at_ms: int | None = None
+    expires_in_s: int | None = None
+    expires_at_ms: int | None = None
+    """When the hold ends, or the customer's time to answer the bank."""
+    late_authorization: LateAuthorization = "refund"
+    partial_authorization: bool = False
+    customer_id: str | None = None
+    statement_descriptor: str | None = None
+    return_url: str | None = None
     description: str | None
     metadata: Metadata
     request_id: str
@@ -67,6 +84,11 @@ class Payment(BaseModel):
     amount_authorized: int = 0
     amount_captured: int = 0
     amount_refunded: int = 0
+    amount_voided: int = 0
+    cancel_requested: bool = False
+    hold_expired: bool = False
+    """The hold's time is over: nothing more is captured, and the rest is released."""
+    children: tuple[Child, ...] = ()
     acquirer_reference: str | None = None
     error_code: str | None = None
     error_description: str | None = None
@@ -82,8 +104,44 @@ class Payment(BaseModel):
 
     @property
     def is_open(self) -> bool:
-        """Whether a command may still move it."""
-        return self.state in OPEN_STATES
+        """Whether a command may still move it, or a bank owes a word about its money."""
+        return self.state in OPEN_STATES or any(child.is_reserved for child in self.children)
+
+    @property
+    def owner(self) -> Owner:
+        """What its children show of it."""
+        return Owner(self.id, self.merchant_id, self.mode, self.currency)
+
+    def pending(self, kind: ChildKind) -> int:
+        """The sum that is reserved for children of this kind."""
+        if not self.children:
+            return 0
+        return sum(c.amount for c in self.children if c.kind == kind and c.is_reserved)
+
+    @property
+    def held(self) -> int:
+        """What the bank still holds and nobody has asked for."""
+        taken = self.amount_captured + self.amount_voided
+        if self.children:
+            taken += self.pending("capture") + self.pending("void")
+        return max(0, self.amount_authorized - taken)
+
+    @property
+    def capturable(self) -> int:
+        """What can still be captured: what is held, unless the last capture is under way."""
+        if self.state not in ("authorized", "partially_captured") or self.hold_expired:
+            return 0
+        final = any(c.kind == "capture" and c.final and c.is_reserved for c in self.children)
+        return 0 if final else self.held
+
+    @property
+    def refundable(self) -> int:
+        """What can still be given back."""
+        return self.amount_captured - self.amount_refunded - self.pending("refund")
+
+    def child(self, child_id: str) -> Child | None:
+        """One of its children."""
+        return next((child for child in self.children if child.id == child_id), None)
 
     def snapshot(self) -> PaymentSnapshot:
         """The payment as merchants and consumers see it."""
@@ -101,12 +159,24 @@ class Payment(BaseModel):
             captured=self.amount_captured > 0,
             capture_method=self.capture_method,
             amount_authorized=self.amount_authorized,
+            amount_capturable=self.capturable,
             amount_captured=self.amount_captured,
+            amount_capture_pending=self.pending("capture"),
+            amount_voided=self.amount_voided,
+            amount_void_pending=self.pending("void"),
             amount_refunded=self.amount_refunded,
+            amount_refund_pending=self.pending("refund"),
             error_code=self.error_code,
             error_description=self.error_description,
             decline_code=self.decline_code,
             advice_code=self.advice_code,
+            cancel_requested=self.cancel_requested,
+            capture_at=iso(self.capture_at_ms) if self.capture_at_ms else None,
+            expires_at=iso(self.expires_at_ms) if self.expires_at_ms else None,
+            customer_id=self.customer_id,
+            statement_descriptor=self.statement_descriptor,
+            return_url=self.return_url,
+            late_authorization=self.late_authorization,
             description=self.description,
             metadata=self.metadata,
             livemode=self.mode == "live",
