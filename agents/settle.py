@@ -9,7 +9,7 @@ import structlog
 
 from headgate.streams.bus import Bus, Record
 from headgate.streams.codec import dead_letter, decode, encode, fact_headers
-from headgate.streams.commands import COMMAND, AcquirerAnswer, Command, CreatePayment
+from headgate.streams.commands import COMMAND, Command, CreatePayment, Timer
 from headgate.streams.crashpoints import reach
 from headgate.streams.delays import delayed
 from headgate.streams.engine.batch import Batch
@@ -19,18 +19,20 @@ from headgate.streams.errors import CannotDecode, StoreUnavailable
 from headgate.streams.facts import FACT
 from headgate.streams.settings import Settings
 from headgate.streams.topics import ACQUIRER_REQUESTS, PAYMENT_COMMANDS, PAYMENT_FACTS
+from headgate.tables.decided import Decided
 from headgate.tables.isolation import isolated
 from headgate.tables.open_payments import OpenPayments
 from headgate.tables.payment import Payment
 from headgate.tables.payments import APPROVED_TOO_LATE, Outgoing, decide
-from headgate.tables.store import Decided, PaymentStore
+from headgate.tables.store import PaymentStore
 
 log = structlog.get_logger(__name__)
 
 ROUNDS_MAX = 10
 """How often one batch is decided anew; every round removes what stood against the last one."""
-REVERSE_IT = "approved after the payment had failed: reverse it at the bank"
-"""The reason of such an approval's dead letter, until reversals exist."""
+REVERSE_IT = "approved after it had failed: settle it with the bank"
+"""The reason of such an approval's dead letter. Of a payment it is reversed by itself; of a
+capture, void or refund only a person can tell what is right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,7 @@ class Settle:
             work.pending.remove(read)
             work.dead.append(self._dead(record, f"quarantined: {type(bug).__name__}"))
             return None
-        if decision.refusal == "payment_unknown":
+        if decision.refusal and decision.refusal.code == "payment_unknown":
             # 08 R14: not a recorded refusal; the same command may be replayed later.
             work.pending.remove(read)
             work.dead.append(self._dead(record, f"no payment {read.command.payment_id}"))
@@ -186,8 +188,11 @@ class Settle:
                 yield self._asked(outgoing, item.partition, item.at_ms)
 
     def _asked(self, outgoing: Outgoing, partition: int, at_ms: int) -> Record:
+        """A call for acquire, or a reminder that comes back to settle."""
+        reminder = isinstance(outgoing.request, Timer)
+        topic = PAYMENT_COMMANDS if reminder else ACQUIRER_REQUESTS
         record = Record(
-            topic=ACQUIRER_REQUESTS.full_name(self._settings),
+            topic=topic.full_name(self._settings),
             partition=partition,
             key=outgoing.request.payment_id.encode(),
             value=encode(outgoing.request),
@@ -224,7 +229,7 @@ class Settle:
         partitions = {read.command.payment_id: read.record.partition for read, _ in again}
         facts = await self._store.facts_of([operation for _, operation in again])
         told = [self._fact_again(partitions[payment_id], value) for payment_id, value in facts]
-        told += await self._too_late_again([read for read, _ in again])
+        told += [self._alarm(read) for read, one in again if one.refusal == APPROVED_TOO_LATE]
         return told + [
             self._asked(outgoing, read.record.partition, read.record.timestamp_ms)
             for read, operation in again
@@ -232,33 +237,13 @@ class Settle:
         ]
 
     def _too_late(self, reads: Sequence[Read], decided: Sequence[Decided]) -> list[Record]:
-        """The alarms about approvals of payments that have failed."""
+        """The alarms about approvals of what has ended otherwise."""
         late = {
             item.command.command_id
             for item in decided
-            if item.decision.refusal == APPROVED_TOO_LATE
+            if item.decision.refusal and item.decision.refusal.code == APPROVED_TOO_LATE
         }
         return [self._alarm(read) for read in reads if read.command.command_id in late]
-
-    async def _too_late_again(self, repeated: Sequence[Read]) -> list[Record]:
-        """The same for commands that were decided before. `failed` is a state for good, so an
-        approval that meets it now met it then."""
-        approvals = [
-            read
-            for read in repeated
-            if isinstance(read.command, AcquirerAnswer) and read.command.outcome == "approved"
-        ]
-        if not approvals:
-            return []
-        payments = await self._store.payments(read.command.payment_id for read in approvals)
-        return [
-            self._alarm(read)
-            for read in approvals
-            if decide(
-                payments.get(read.command.payment_id), read.command, read.record.timestamp_ms
-            ).refusal
-            == APPROVED_TOO_LATE
-        ]
 
     def _alarm(self, read: Read) -> Record:
         log.critical(REVERSE_IT, payment=read.command.payment_id, offset=read.record.offset)

@@ -109,26 +109,34 @@ class ChildStep(NamedTuple):
     """The fact's word behind the kind, such as `failed`; None tells nothing."""
     why: str
     kinds: tuple[ChildKind, ...] = ()
+    unasked: bool = False
+    """Whether the row is only for children that no client asked for."""
 
 
 _OPEN: tuple[ChildState, ...] = ("submitted", "in_doubt", "needs_review")
 
+_REFUND: tuple[ChildKind, ...] = ("refund",)
+_BACK: tuple[ChildKind, ...] = ("reversal", "void")
+
 CHILD_STEPS: tuple[ChildStep, ...] = (
-    ChildStep(("requested",), "due", "submitted", "submitted", "its time has come", ("refund",)),
-    ChildStep(("requested",), "cancel", "canceled", "canceled", "the bank was not asked yet", ("refund",)),
+    ChildStep(("requested",), "due", "submitted", "submitted", "its time has come", _REFUND),
+    ChildStep(("requested",), "cancel", "canceled", "canceled",
+              "the bank was not asked yet", _REFUND),
     ChildStep(_OPEN, "approved", "succeeded", "succeeded", "the bank did it"),
-    ChildStep(_OPEN, "declined", "needs_review", "needs_review",
-              "money that must go back did not: a person has to look", ("reversal",)),
+    ChildStep(("submitted", "in_doubt"), "declined", "needs_review", "needs_review",
+              "money that must go back did not: a person has to look", _BACK, unasked=True),
     ChildStep(_OPEN, "declined", "failed", "failed", "the bank refused, or knows of nothing"),
-    ChildStep(("submitted",), "unknown", "in_doubt", "in_doubt", "no answer: the bank is asked again"),
+    ChildStep(("submitted",), "unknown", "in_doubt", "in_doubt",
+              "no answer: the bank is asked again"),
     ChildStep(("in_doubt",), "unknown", "in_doubt", None, "still no answer"),
-    ChildStep(("needs_review",), "unknown", "needs_review", None, "still no answer"),
     ChildStep(("submitted", "in_doubt"), "window_ended", "needs_review", "needs_review",
               "the bank could not tell: an operator resolves it, reserved until then"),
-    ChildStep(("needs_review",), "resolved_succeeded", "succeeded", "succeeded", "an operator had evidence"),
-    ChildStep(("needs_review",), "resolved_failed", "failed", "failed", "an operator had evidence"),
+    ChildStep(("needs_review",), "resolved_succeeded", "succeeded", "succeeded",
+              "an operator had evidence"),
+    ChildStep(("needs_review",), "resolved_failed", "failed", "failed",
+              "an operator had evidence"),
     ChildStep(("succeeded",), "declined", "failed", "failed",
-              "the bank returned it later: the amount can be refunded again", ("refund",)),
+              "the bank returned it later: the amount can be refunded again", _REFUND),
 )  # fmt: skip
 """The whole machine of children (02 §8.2, 08 R20 to R23); the first row that fits counts. Whatever
 is not here changes nothing."""
@@ -138,6 +146,8 @@ def child_step(child: Child, trigger: ChildTrigger) -> ChildStep | None:
     """The row for what happened to a child, None when nothing may."""
     for step in CHILD_STEPS:
         fits = step.trigger == trigger and child.state in step.sources
+        if step.unasked and child.cause == "client":
+            continue
         if fits and (not step.kinds or child.kind in step.kinds):
             return step
     return None

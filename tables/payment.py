@@ -127,12 +127,22 @@ class Payment(BaseModel):
         return max(0, self.amount_authorized - taken)
 
     @property
+    def last_capture_asked(self) -> bool:
+        """Whether a final capture is under way or done; one that failed does not count."""
+        last = (c for c in self.children if c.kind == "capture" and c.final)
+        return any(c.is_reserved or c.state == "succeeded" for c in last)
+
+    @property
+    def approval_seen(self) -> bool:
+        """Whether the bank's approval was taken in: held, or sent back by a reversal."""
+        return self.amount_authorized > 0 or any(c.kind == "reversal" for c in self.children)
+
+    @property
     def capturable(self) -> int:
         """What can still be captured: what is held, unless the last capture is under way."""
         if self.state not in ("authorized", "partially_captured") or self.hold_expired:
             return 0
-        final = any(c.kind == "capture" and c.final and c.is_reserved for c in self.children)
-        return 0 if final else self.held
+        return 0 if self.last_capture_asked else self.held
 
     @property
     def refundable(self) -> int:

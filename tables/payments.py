@@ -2,206 +2,204 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import replace
 
 from headgate.streams import ids
-from headgate.streams.clock import iso
-from headgate.streams.commands import AcquirerAnswer, AcquirerRequest, Command, CreatePayment
-from headgate.streams.facts import Data, Fact, FactType, PaymentSnapshot, Request
+from headgate.streams.commands import (
+    AcquirerAnswer,
+    AuthenticatePayment,
+    CancelPayment,
+    CancelRefund,
+    CapturePayment,
+    ClientCommand,
+    Command,
+    CreatePayment,
+    IncrementPayment,
+    RefundPayment,
+    ResolvePayment,
+    ReversePayment,
+    Timer,
+)
+from headgate.streams.facts import Request
+from headgate.tables.child_decisions import APPROVED_TOO_LATE, decide_child
+from headgate.tables.effects import EFFECTS
+from headgate.tables.guards import GUARDS
 from headgate.tables.payment import Payment
+from headgate.tables.refusals import refusal_of
+from headgate.tables.requests import INQUIRY_DELAYS_MS
+from headgate.tables.results import result_of
+from headgate.tables.story import Change, Decision, Outgoing, Refusal, Refused, Story, What
+from headgate.tables.transitions import Transition, Trigger, rows
 
-__all__ = ["APPROVED_TOO_LATE", "INQUIRY_DELAYS_MS", "Decision", "Outgoing", "Payment", "decide"]
-
-INQUIRY_DELAYS_MS = (
-    1000, 3000, 10_000, 30_000, 120_000, 600_000, 3_600_000, 21_600_000, 86_400_000,
-)  # fmt: skip
-"""How long after an answer that is in doubt the bank is asked again (02 §8.2)."""
-APPROVED_TOO_LATE = "approved_too_late"
-"""The refusal of an approval whose payment has failed: money moved that the merchant was told did
-not, so somebody must reverse it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A request to a bank, at once or not before a time."""
-
-    request: AcquirerRequest
-    not_before_ms: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What a command led to. A refusal changes nothing and says why with a stable code."""
-
-    payment: Payment | None
-    facts: tuple[Fact, ...] = ()
-    requests: tuple[Outgoing, ...] = ()
-    refusal: str | None = None
-
-
-@dataclass(slots=True)
-class _Story:
-    """Facts in the making: each step changes the payment and tells it."""
-
-    payment: Payment
-    at_ms: int
-    facts: list[Fact] = field(default_factory=list)
-    shown: PaymentSnapshot | None = None
-
-    def tell(self, kind: FactType, **change: object) -> None:
-        """Apply `change` and add the fact that says so. A fact that changes nothing, such as
-        `payment.success` behind `payment.captured`, shows the payment as it was shown last."""
-        sequence = self.payment.sequence + 1
-        self.payment = self.payment.model_copy(
-            update={**change, "sequence": sequence, "updated_at_ms": self.at_ms}
-        )
-        snapshot = self.payment.snapshot() if change or not self.shown else self.shown
-        self.facts.append(self._fact(kind, sequence, snapshot))
-        self.shown = snapshot
-
-    def _fact(self, kind: FactType, sequence: int, snapshot: PaymentSnapshot) -> Fact:
-        return Fact(
-            id=ids.event_id(self.payment.id, sequence),
-            event=kind,
-            type=kind,
-            timestamp=self.at_ms // 1000,
-            created_at=iso(self.at_ms),
-            livemode=snapshot.livemode,
-            sequence=sequence,
-            data=Data(payment=snapshot),
-            previous=_changed(self.shown, snapshot),
-            request=Request(
-                id=self.payment.request_id, idempotency_key=self.payment.idempotency_key
-            ),
-        )
-
-
-def _changed(before: PaymentSnapshot | None, after: PaymentSnapshot) -> dict[str, Any]:
-    """The members of `before` that `after` has otherwise."""
-    if before is None or before is after:
-        return {}
-    later = after.__dict__
-    return {
-        name: value
-        for name, value in before.__dict__.items()
-        if value != later[name] and name != "updated_at"
-    }
+__all__ = [
+    "APPROVED_TOO_LATE",
+    "INQUIRY_DELAYS_MS",
+    "Decision",
+    "Outgoing",
+    "Payment",
+    "Refusal",
+    "decide",
+]
 
 
 def decide(payment: Payment | None, command: Command, at_ms: int) -> Decision:
     """What `command`, written to the log at `at_ms`, does to `payment` (None: not known yet)."""
     if isinstance(command, CreatePayment):
         return _create(payment, command, at_ms)
-    return _answer(payment, command, at_ms)
+    if payment is None or not _belongs(payment, command):
+        return Decision(None, refusal=Refusal("payment_unknown", "There is no such payment."))
+    story = _story(payment, command, at_ms)
+    try:
+        return _decided(story, command)
+    except Refused as refused:
+        return Decision(payment, refusal=refused.refusal)
+
+
+def _belongs(payment: Payment, command: Command) -> bool:
+    """Whether the payment is the asking merchant's: anybody may write to the log."""
+    return (payment.merchant_id, payment.mode) == (command.merchant_id, command.mode)
+
+
+def _story(payment: Payment, command: Command, at_ms: int) -> Story:
+    """The story begins with the payment as it was last shown; version counts this command."""
+    asked = command if isinstance(command, ClientCommand) else payment
+    request = Request(id=asked.request_id, idempotency_key=asked.idempotency_key)
+    moved = payment.model_copy(update={"version": payment.version + 1})
+    return Story(moved, at_ms, command.command_id, payment.snapshot(), request)
+
+
+def _decided(story: Story, command: Command) -> Decision:
+    child = _child_of(story.payment, command)
+    if child is not None:
+        return decide_child(story, child, command, advance)
+    trigger = trigger_of(story.payment, command, story.at_ms)
+    row = found(story, trigger, command)
+    if row is None:
+        raise Refused(*refusal_of(story.payment, trigger, command))
+    _apply(row, story, command)
+    decision = story.decided(result_of(story, command))
+    if decision.facts or decision.requests:
+        return decision
+    # It was so already: the version counts commands that changed something.
+    as_it_was = story.payment.model_copy(update={"version": story.payment.version - 1})
+    return replace(decision, payment=as_it_was)
+
+
+def _child_of(payment: Payment, command: Command) -> str | None:
+    """The id of the child that the command is about, None when it is about the payment."""
+    if isinstance(command, AcquirerAnswer) and command.attempt_id != payment.attempt_id:
+        same = (c.id for c in payment.children if c.attempt_id == command.attempt_id)
+        return next(same, "")
+    if isinstance(command, CancelRefund):
+        return command.refund_id
+    if isinstance(command, ResolvePayment) or (isinstance(command, Timer) and command.child_id):
+        return command.child_id
+    return None
+
+
+def advance(story: Story, trigger: Trigger, what: What) -> bool:
+    """Follow the table if it has a row for this; whether it had one."""
+    row = found(story, trigger, what)
+    if row is not None:
+        _apply(row, story, what)
+    return row is not None
+
+
+def found(story: Story, trigger: Trigger, what: What) -> Transition | None:
+    """The row of the table that counts now. A payment without a version does not exist yet."""
+    for row in rows(story.payment.state if story.payment.version else None, trigger):
+        if row.guard is None or GUARDS[row.guard](story.payment, what, story.at_ms):
+            return row
+    return None
+
+
+def _apply(row: Transition, story: Story, what: What) -> None:
+    """Do what the row says, fact by fact."""
+    changes = EFFECTS[row.effect](story, what)
+    for fact, state in row.steps:
+        change = changes.get(fact, _NOTHING)
+        if change.child is not None:
+            story.put(change.child)
+        members = {**change.members, "state": state} if state else change.members
+        story.tell(fact, **members)
+
+
+_NOTHING = Change()
+
+
+def trigger_of(payment: Payment, command: Command, at_ms: int) -> Trigger:
+    """What a command means in the table's words. Raises Refused for an answer that must not
+    count, or whose time has not come."""
+    if isinstance(command, AcquirerAnswer):
+        return _meaning(payment, command)
+    if isinstance(command, AuthenticatePayment):
+        return "authenticated" if command.outcome == "succeeded" else "not_authenticated"
+    if isinstance(command, Timer):
+        if command.timer == "action" and at_ms < (payment.expires_at_ms or 0):
+            raise Refused("timer_moot", "The customer was asked again and has more time.")
+        return _TIMERS[command.timer]
+    if isinstance(command, CancelPayment) and command.amount not in (None, payment.amount):
+        _check_partial(payment)
+    return _ASKED[type(command)]
+
+
+def _meaning(payment: Payment, answer: AcquirerAnswer) -> Trigger:
+    if payment.approval_seen:
+        raise Refused("attempt_answered", "The bank has approved this attempt before.")
+    if answer.outcome == "approved":
+        partial = answer.amount < payment.amount and not payment.partial_authorization
+        return "partly_approved" if partial else "approved"
+    if answer.outcome == "unknown":
+        return "unknown" if answer.look < len(INQUIRY_DELAYS_MS) else "window_ended"
+    return "challenged" if answer.outcome == "challenged" else "declined"
+
+
+def _check_partial(payment: Payment) -> None:
+    if payment.state not in ("authorized", "partially_captured"):
+        raise Refused(
+            "payment_not_cancelable", "Only held money can be canceled in part.", "amount"
+        )
+
+
+_TIMERS: dict[str, Trigger] = {
+    "hold": "hold_ended",
+    "capture": "capture_due",
+    "action": "action_ended",
+}
+_ASKED: dict[type[Command], Trigger] = {
+    CapturePayment: "capture",
+    CancelPayment: "cancel",
+    RefundPayment: "refund",
+    ReversePayment: "reverse",
+    IncrementPayment: "increment",
+}
 
 
 def _create(payment: Payment | None, command: CreatePayment, at_ms: int) -> Decision:
     if payment is not None:
-        return Decision(payment, refusal="payment_exists")
-    attempt = ids.attempt_id(command.command_id, 1)
-    story = _Story(_new_payment(command, attempt, at_ms), at_ms)
-    story.tell("payment.created")
-    story.tell("payment.pending")
+        refusal = Refusal("payment_exists", "The payment exists; this is another request for it.")
+        return Decision(payment, refusal=refusal)
+    request = Request(id=command.request_id, idempotency_key=command.idempotency_key)
+    story = Story(_new_payment(command, at_ms), at_ms, command.command_id, request=request)
+    advance(story, "create", command)
+    story.change(version=1)
     # 08 R11: the request leaves with the decision, so nothing can be cancelled in between.
-    story.tell("payment.processing", state="processing")
-    request = _request(story.payment, "authorize", look=0)
-    return Decision(story.payment, tuple(story.facts), (Outgoing(request),))
+    advance(story, "dispatched", command)
+    return story.decided()
 
 
-def _new_payment(command: CreatePayment, attempt: str, at_ms: int) -> Payment:
+def _new_payment(command: CreatePayment, at_ms: int) -> Payment:
     return Payment(
+        **{name: getattr(command, name) for name in _KEPT},
         id=command.payment_id,
-        merchant_id=command.merchant_id,
-        mode=command.mode,
-        version=1,
+        version=0,
         sequence=0,
         state="created",
-        order_id=command.order_id,
-        amount=command.amount,
-        currency=command.currency,
-        method=command.method,
-        vpa=command.vpa,
-        card=command.card,
-        scenario=command.scenario,
-        capture_method=command.capture_method,
-        description=command.description,
-        metadata=command.metadata,
-        request_id=command.request_id,
-        idempotency_key=command.idempotency_key,
-        attempt_id=attempt,
+        attempt_id=ids.attempt_id(command.command_id, 1),
         created_at_ms=at_ms,
         updated_at_ms=at_ms,
     )
 
 
-def _request(payment: Payment, kind: str, look: int) -> AcquirerRequest:
-    return AcquirerRequest(
-        type="authorize" if kind == "authorize" else "inquire",
-        payment_id=payment.id,
-        merchant_id=payment.merchant_id,
-        mode=payment.mode,
-        attempt_id=payment.attempt_id,
-        look=look,
-        amount=payment.amount,
-        currency=payment.currency,
-        method=payment.method,
-        vpa=payment.vpa,
-        card=payment.card,
-        scenario=payment.scenario,
-    )
-
-
-def _answer(payment: Payment | None, answer: AcquirerAnswer, at_ms: int) -> Decision:
-    if payment is None:
-        return Decision(None, refusal="payment_unknown")
-    if answer.attempt_id != payment.attempt_id:
-        return Decision(payment, refusal="attempt_unknown")
-    if payment.state == "failed" and answer.outcome == "approved":
-        return Decision(payment, refusal=APPROVED_TOO_LATE)
-    if payment.state not in ("processing", "in_doubt"):
-        return Decision(payment, refusal="attempt_answered")
-    moved = payment.model_copy(update={"version": payment.version + 1})
-    story = _Story(moved, at_ms, shown=payment.snapshot())
-    if answer.outcome == "unknown":
-        return _doubt(story, answer)
-    if answer.outcome == "approved":
-        _approve(story, answer)
-    else:
-        _fail(story, answer)
-    return Decision(story.payment, tuple(story.facts))
-
-
-def _approve(story: _Story, answer: AcquirerAnswer) -> None:
-    story.tell(
-        "payment.authorized",
-        state="authorized",
-        amount_authorized=answer.amount,
-        acquirer_reference=answer.reference,
-    )
-    if story.payment.capture_method == "automatic":
-        story.tell("payment.captured", state="captured", amount_captured=answer.amount)
-    story.tell("payment.success")
-
-
-def _fail(story: _Story, answer: AcquirerAnswer) -> None:
-    story.tell(
-        "payment.failed",
-        state="failed",
-        error_code="PAYMENT_FAILED",
-        error_description="Bank rejected transaction",
-        decline_code=answer.decline_code,
-        advice_code=answer.advice_code,
-        acquirer_reference=answer.reference,
-    )
-
-
-def _doubt(story: _Story, answer: AcquirerAnswer) -> Decision:
-    """Never a blind second charge: the bank is asked what became of the first one."""
-    if story.payment.state == "processing":
-        story.tell("payment.in_doubt", state="in_doubt")
-    if answer.look >= len(INQUIRY_DELAYS_MS):
-        return Decision(story.payment, tuple(story.facts))
-    inquiry = _request(story.payment, "inquire", look=answer.look + 1)
-    due = story.at_ms + INQUIRY_DELAYS_MS[answer.look]
-    return Decision(story.payment, tuple(story.facts), (Outgoing(inquiry, due),))
+_KEPT = tuple(sorted(set(Payment.model_fields) & set(CreatePayment.model_fields)))
+"""What a payment keeps of its create as it was."""

@@ -8,33 +8,16 @@ from dataclasses import dataclass
 
 from headgate.streams.clock import from_ms
 from headgate.streams.codec import encode
-from headgate.streams.commands import ACQUIRER_REQUEST, Command, CreatePayment
+from headgate.streams.commands import OUTGOING
 from headgate.streams.engine.claims import Claim
 from headgate.streams.errors import ClaimLost
 from headgate.streams.topics import PAYMENT_COMMANDS
 from headgate.tables.claims import claim_columns
+from headgate.tables.decided import Decided
 from headgate.tables.payment import Payment
 from headgate.tables.payments import Decision, Outgoing
 from headgate.tables.postgres import Postgres, Row
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """One command, where it stood in the log, and what it led to."""
-
-    command: Command
-    partition: int
-    offset: int
-    at_ms: int
-    base_version: int
-    """The payment's version before this command."""
-    decision: Decision
-    fact_bytes: tuple[bytes, ...]
-
-    @property
-    def fingerprint(self) -> str | None:
-        """What the client asked, hashed; other commands have none."""
-        return self.command.fingerprint if isinstance(self.command, CreatePayment) else None
+from headgate.tables.store_columns import child_columns, client_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +42,8 @@ class Operation:
     first_sequence: int
     last_sequence: int
     requests: tuple[Outgoing, ...]
+    refusal: str | None = None
+    """The code of why it changed nothing."""
 
 
 class PaymentStore:
@@ -84,6 +69,8 @@ class PaymentStore:
             *claim_columns(claims, positions),
             *_payment_columns(decided),
             *_fact_and_operation_columns(decided),
+            *client_columns(decided),
+            *child_columns(decided),
         )
         if row is None or not row["held"]:
             raise ClaimLost(f"{PAYMENT_COMMANDS.name} partitions {sorted(claims)} were taken over")
@@ -156,7 +143,7 @@ def _fact_and_operation_columns(decided: Sequence[Decided]) -> list[object]:
         [item.command.merchant_id for item in decided],
         [item.command.type for item in decided],
         [item.fingerprint for item in decided],
-        [item.decision.refusal for item in decided],
+        [item.decision.refusal and item.decision.refusal.code for item in decided],
         [_first_sequence(item.decision) for item in decided],
         [_last_sequence(item.decision) for item in decided],
         [_dump(item.decision.requests) for item in decided],
@@ -191,7 +178,7 @@ def _dump(requests: Sequence[Outgoing]) -> str:
 
 def _operation(row: Row) -> Operation:
     requests = tuple(
-        Outgoing(ACQUIRER_REQUEST.validate_python(item["request"]), item["not_before_ms"])
+        Outgoing(OUTGOING.validate_python(item["request"]), item["not_before_ms"])
         for item in json.loads(row["requests"])
     )
     return Operation(
@@ -202,4 +189,5 @@ def _operation(row: Row) -> Operation:
         first_sequence=row["first_sequence"],
         last_sequence=row["last_sequence"],
         requests=requests,
+        refusal=row["refusal"],
     )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from headgate.streams import ids
 from headgate.streams.clock import iso
-from headgate.streams.commands import AcquirerRequest, Timer
+from headgate.streams.commands import AcquirerRequest, Command, Timer
 from headgate.streams.facts import Data, Fact, FactType, PaymentSnapshot, Request
 from headgate.tables.children import Child
 from headgate.tables.payment import Payment
+
+What: TypeAlias = Command | Child
+"""What happened to a payment: a command, or the end of one of its children."""
 
 
 class Refusal(NamedTuple):
@@ -19,6 +23,25 @@ class Refusal(NamedTuple):
     code: str
     detail: str
     param: str | None = None
+
+
+class Refused(Exception):
+    """The amounts do not allow it; nothing has changed."""
+
+    def __init__(self, code: str, detail: str, param: str | None = None) -> None:
+        super().__init__(detail)
+        self.refusal = Refusal(code, detail, param)
+
+
+class Change(NamedTuple):
+    """What one fact tells: changed members of the payment, and a child in its new state."""
+
+    members: Mapping[str, Any] = {}
+    child: Child | None = None
+
+
+Changes: TypeAlias = Mapping[FactType, Change]
+"""The change behind each fact that a transition tells; a fact without one only tells."""
 
 
 class Outgoing(NamedTuple):
@@ -69,6 +92,7 @@ class Story:
             self.change(children=(*others, child))
         else:
             self.change(children=tuple(child if c.id == child.id else c for c in others))
+        self.children.pop(child.id, None)
         self.children[child.id] = child
 
     def ask(self, request: AcquirerRequest | Timer, not_before_ms: int | None = None) -> None:

@@ -49,14 +49,30 @@ with held as (
     where exists (select 1 from go)
 ), recorded as (
     insert into operations (command_id, payment_id, merchant_id, type, fingerprint, refusal,
-        first_sequence, last_sequence, requests, partition, "offset", created_at)
+        first_sequence, last_sequence, requests, partition, "offset", created_at, mode, key_id,
+        actor, request_id, result)
     select u.command_id, u.payment_id, u.merchant_id, u.type, u.fingerprint, u.refusal,
-        u.first_sequence, u.last_sequence, u.requests::jsonb, u.partition, u."offset", u.created_at
+        u.first_sequence, u.last_sequence, u.requests::jsonb, u.partition, u."offset",
+        u.created_at, u.mode, u.key_id, u.actor, u.request_id, u.result
     from unnest($24::text[], $25::text[], $26::text[], $27::text[], $28::text[], $29::text[],
-        $30::int[], $31::int[], $32::text[], $33::int[], $34::bigint[], $37::timestamptz[])
+        $30::int[], $31::int[], $32::text[], $33::int[], $34::bigint[], $37::timestamptz[],
+        $38::text[], $39::text[], $40::text[], $41::text[], $42::bytea[])
         as u(command_id, payment_id, merchant_id, type, fingerprint, refusal, first_sequence,
-            last_sequence, requests, partition, "offset", created_at)
+            last_sequence, requests, partition, "offset", created_at, mode, key_id, actor,
+            request_id, result)
     where exists (select 1 from go)
+), children as (
+    insert into payment_children as c (id, payment_id, merchant_id, mode, kind, state, amount,
+        currency, created_at, updated_at, snapshot)
+    select u.id, u.payment_id, u.merchant_id, u.mode, u.kind, u.state, u.amount, u.currency,
+        u.created_at, u.updated_at, u.snapshot::jsonb
+    from unnest($43::text[], $44::text[], $45::text[], $46::text[], $47::text[], $48::text[],
+        $49::bigint[], $50::text[], $51::timestamptz[], $52::timestamptz[], $53::text[])
+        as u(id, payment_id, merchant_id, mode, kind, state, amount, currency, created_at,
+            updated_at, snapshot)
+    where exists (select 1 from go)
+    on conflict (id) do update set
+        state = excluded.state, updated_at = excluded.updated_at, snapshot = excluded.snapshot
 )
 select (select stands from claim) as held,
     array(select id from stale) as stale,

@@ -16,10 +16,11 @@ from headgate.streams.errors import ClaimLost
 from headgate.streams.facts import FACT, Fact
 from headgate.streams.settings import Settings
 from headgate.streams.topics import PAYMENT_COMMANDS
+from headgate.tables.decided import Decided
 from headgate.tables.open_payments import OpenPayments
 from headgate.tables.payment import Payment
 from headgate.tables.postgres import RowRefused
-from headgate.tables.store import Conflict, Decided, Operation, PaymentStore
+from headgate.tables.store import Conflict, Operation, PaymentStore
 from tests.unit.builders import AT_MS
 from tests.unit.fakes import event
 

@@ -1,0 +1,81 @@
+"""The calls to a bank and the reminders that decisions send out."""
+
+from __future__ import annotations
+
+from headgate.streams import ids
+from headgate.streams.commands import AcquirerRequest, BankCall, TimerKind
+from headgate.streams.commands import Timer as TimerCommand
+from headgate.tables.children import Child
+from headgate.tables.payment import Payment
+
+INQUIRY_DELAYS_MS = (
+    1000, 3000, 10_000, 30_000, 120_000, 600_000, 3_600_000, 21_600_000, 86_400_000,
+)  # fmt: skip
+"""How long after an answer that is in doubt the bank is asked again (02 §8.2)."""
+
+DAY_MS = 86_400_000
+HOLD_WINDOW_MS = 7 * DAY_MS
+"""How long a bank holds what it approved; then it is let go (02 §8.1, row 24)."""
+ACTION_WINDOW_MS = 15 * 60_000
+"""How long a customer has to answer the bank, unless the merchant set another time."""
+
+
+def authorize(payment: Payment, *, authenticated: bool = False) -> AcquirerRequest:
+    """Ask the bank for the money."""
+    return _call(payment, "authorize", payment.attempt_id, payment.amount).model_copy(
+        update={"authenticated": authenticated}
+    )
+
+
+def inquire(payment: Payment, look: int) -> AcquirerRequest:
+    """Ask the bank what became of the payment's attempt."""
+    return _call(payment, "inquire", payment.attempt_id, payment.amount).model_copy(
+        update={"look": look}
+    )
+
+
+def child_call(payment: Payment, child: Child) -> AcquirerRequest:
+    """Ask the bank to do what the child is for."""
+    return _call(payment, child.kind, child.attempt_id, child.amount).model_copy(
+        update={
+            "about": child.kind,
+            "final": child.final,
+            "payment_attempt_id": payment.attempt_id,
+            "reference": payment.acquirer_reference,
+        }
+    )
+
+
+def child_inquiry(payment: Payment, child: Child, look: int) -> AcquirerRequest:
+    """Ask the bank what became of the child's call."""
+    return child_call(payment, child).model_copy(update={"type": "inquire", "look": look})
+
+
+def timer(
+    payment: Payment, kind: TimerKind, cause: str, child_id: str | None = None
+) -> TimerCommand:
+    """A reminder; the command that set it makes its id, so it is the same one after a repeat."""
+    return TimerCommand(
+        command_id=ids.command_id(payment.id, f"timer.{kind}", cause),
+        payment_id=payment.id,
+        merchant_id=payment.merchant_id,
+        mode=payment.mode,
+        timer=kind,
+        child_id=child_id,
+    )
+
+
+def _call(payment: Payment, kind: BankCall, attempt_id: str, amount: int) -> AcquirerRequest:
+    return AcquirerRequest(
+        type=kind,
+        payment_id=payment.id,
+        merchant_id=payment.merchant_id,
+        mode=payment.mode,
+        attempt_id=attempt_id,
+        amount=amount,
+        currency=payment.currency,
+        method=payment.method,
+        vpa=payment.vpa,
+        card=payment.card,
+        scenario=payment.scenario,
+    )
