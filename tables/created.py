@@ -47,13 +47,7 @@ def _answer(asked: CreatePayment | Payment, payment_id: str, at_ms: int) -> byte
             "error_description": None,
             "decline_code": None,
             "advice_code": None,
-            "cancel_requested": False,
-            "capture_at": iso(asked.capture_at_ms) if asked.capture_at_ms else None,
-            "expires_at": None,
-            "customer_id": asked.customer_id,
-            "statement_descriptor": asked.statement_descriptor,
-            "return_url": asked.return_url,
-            "late_authorization": asked.late_authorization,
+            **_wishes(asked),
             "description": asked.description,
             "metadata": dict(sorted(asked.metadata.items())),
             "livemode": asked.mode == "live",
@@ -61,6 +55,19 @@ def _answer(asked: CreatePayment | Payment, payment_id: str, at_ms: int) -> byte
             "updated_at": at,
         }
     )
+
+
+def _wishes(asked: CreatePayment | Payment) -> dict[str, str | bool | None]:
+    """What the merchant asked for besides the money."""
+    return {
+        "cancel_requested": False,
+        "capture_at": iso(asked.capture_at_ms) if asked.capture_at_ms else None,
+        "expires_at": None,
+        "customer_id": asked.customer_id,
+        "statement_descriptor": asked.statement_descriptor,
+        "return_url": asked.return_url,
+        "late_authorization": asked.late_authorization,
+    }
 
 
 _NOTHING_MOVED = {

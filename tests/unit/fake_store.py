@@ -91,6 +91,7 @@ class FakePaymentStore(PaymentStore):
                 facts[0].sequence if facts else 1,
                 facts[-1].sequence if facts else 0,
                 item.decision.requests,
+                item.decision.refusal.code if item.decision.refusal else None,
             )
 
     def version(self, payment_id: str) -> int:

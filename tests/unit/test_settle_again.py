@@ -7,11 +7,27 @@ from uuid import uuid4
 import pytest
 
 from headgate.agents import settle as module
-from headgate.streams.codec import encode
-from headgate.streams.commands import AcquirerAnswer, CreatePayment
+from headgate.streams.codec import decode, encode
+from headgate.streams.commands import (
+    COMMAND,
+    AcquirerAnswer,
+    CapturePayment,
+    Command,
+    CreatePayment,
+    Timer,
+)
 from headgate.streams.errors import ClaimLost, LogUnavailable
 from headgate.tables.payments import Decision, decide
-from tests.unit.builders import answer_to, create
+from headgate.tables.requests import HOLD_WINDOW_MS
+from tests.unit.builders import (
+    AT_MS,
+    an_answer,
+    answer_to,
+    asks,
+    child_answer,
+    create,
+    processing,
+)
 from tests.unit.fake_store import Stage, headers, told
 
 FACTS, REQUESTS, DEAD = "payments.facts", "acquirer.requests", "payments.commands.dead"
@@ -187,32 +203,59 @@ async def test_a_lost_claim_while_bisecting_publishes_no_dead_letter(stage: Stag
 # What settle cannot put right by itself
 
 
-async def test_an_approval_of_a_failed_payment_is_recorded_and_raises_an_alarm(
+def contradicted() -> list[Command]:
+    """A capture that the bank refused and then, of its own accord, calls approved."""
+    command = create(capture_method="manual")
+    capture = asks(CapturePayment, command)
+    held = decide(processing(capture_method="manual"), an_answer("approved"), AT_MS).payment
+    assert held is not None
+    [child] = decide(held, capture, AT_MS).children
+    return [
+        command,
+        answer_to(command, "approved"),
+        capture,
+        child_answer(held, child, "declined"),
+        child_answer(held, child, "approved", callback=1),
+    ]
+
+
+async def test_an_approval_of_a_failed_capture_is_recorded_and_raises_an_alarm(
     stage: Stage,
 ) -> None:
-    """Money moved that the merchant was told did not; nobody reverses it but a person."""
-    command = create()
-    late = answer_to(command, "approved", look=1)
-    await stage.hand(command, answer_to(command, "declined"), late)
+    """Money moved that the merchant was told did not; only a person can tell what is right."""
+    *commands, late = contradicted()
+    await stage.hand(*commands, late)
     [dead] = stage.bus.on(DEAD)
     assert dead.value == encode(late)
     assert headers(dead)["x-reason"] == module.REVERSE_IT
-    assert stage.store.rows[command.payment_id].state == "failed"
+    assert stage.store.rows[late.payment_id].state == "authorized"
     assert late.command_id in stage.store.known
     await stage.hand(late, at=9)
     assert stage.bus.on(DEAD) == []
 
 
 async def test_the_alarm_of_a_late_approval_outlives_a_crash(stage: Stage) -> None:
-    command = create()
-    answers = answer_to(command, "declined"), answer_to(command, "approved", look=1)
+    commands = contradicted()
     stage.bus.failures = [LogUnavailable("killed here")]
     with pytest.raises(LogUnavailable):
-        await stage.hand(command, *answers)
+        await stage.hand(*commands)
     successor = Stage(stage.store)
-    await successor.hand(command, *answers)
+    await successor.hand(*commands)
     [dead] = successor.bus.on(DEAD)
     assert headers(dead)["x-reason"] == module.REVERSE_IT
+
+
+async def test_a_reminder_goes_through_a_delay_topic_back_to_settle(stage: Stage) -> None:
+    """Holds end after seven days: the command waits as a record (00 A9)."""
+    command = create(capture_method="manual")
+    await stage.hand(command, answer_to(command, "approved"))
+    [waiting] = stage.bus.on("delay.24h")
+    told_to = headers(waiting)
+    assert told_to["target"] == "payments.commands"
+    assert int(told_to["not-before"]) == AT_MS + 1 + HOLD_WINDOW_MS
+    reminder = decode(COMMAND, waiting.value)
+    assert isinstance(reminder, Timer)
+    assert (reminder.timer, waiting.key) == ("hold", command.payment_id.encode())
 
 
 async def test_an_approval_that_counted_raises_no_alarm_when_it_comes_again(stage: Stage) -> None:

@@ -16,10 +16,11 @@ from headgate.streams.commands import Command
 from headgate.streams.engine.claims import Claim
 from headgate.streams.errors import ClaimLost
 from headgate.tables.claims import PostgresClaims
+from headgate.tables.decided import Decided
 from headgate.tables.payment import Payment
 from headgate.tables.payments import decide
 from headgate.tables.postgres import Postgres, Row, statements
-from headgate.tables.store import Conflict, Decided, PaymentStore
+from headgate.tables.store import Conflict, PaymentStore
 from tests.unit.builders import AT_MS, answer_to, create
 
 
@@ -171,6 +172,7 @@ async def test_requests_are_stored_so_that_the_same_bytes_can_be_sent_again() ->
             "offset": item.offset,
             "first_sequence": 1,
             "last_sequence": 3,
+            "refusal": None,
             # jsonb has an order of its own
             "requests": json.dumps(json.loads(stored), sort_keys=True),
         }
