@@ -6,7 +6,8 @@ import hmac
 import time
 from collections.abc import Mapping, Sequence
 
-from headgate.http.problems import ApiKeyInvalid, ApiKeyMissing, ApiKeyRevoked, StoreAway
+from headgate.http.problems_of_access import ApiKeyInvalid, ApiKeyMissing, ApiKeyRevoked
+from headgate.http.problems_of_services import StoreAway
 from headgate.streams.coalesce import Coalescer
 from headgate.streams.errors import StoreUnavailable
 from headgate.streams.settings import Settings

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from headgate.http.problems import JsonMalformed, ParameterInvalid, UnsupportedMediaType
+from headgate.http.problems_of_requests import JsonMalformed, ParameterInvalid, UnsupportedMediaType
 
 Members = dict[str, Any]
 """A JSON object as it was sent; a model makes it typed."""

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Scope
 
-from headgate.http.problems import ParameterInvalid
+from headgate.http.problems_of_requests import ParameterInvalid
 
 REQUEST_ID, ROUTE, BODY = "headgate.request_id", "headgate.route", "headgate.body"
 """Where the gate and the routes leave them in the scope."""

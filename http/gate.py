@@ -9,14 +9,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from headgate.http.exchange import BODY, REQUEST_ID, ROUTE
 from headgate.http.metrics import Metrics
-from headgate.http.problems import (
-    SEED_INTERNAL,
+from headgate.http.problems import SEED_INTERNAL, Problem
+from headgate.http.problems_of_requests import PayloadTooLarge, RequestTimeout
+from headgate.http.problems_of_services import (
+    DependencyAway,
     InternalError,
     LogAway,
     Overloaded,
-    PayloadTooLarge,
-    Problem,
-    RequestTimeout,
     StoreAway,
     TryAgain,
 )
@@ -36,7 +35,7 @@ _UNLIMITED = ("/health", "/metrics")
 _AWAY: tuple[tuple[type[Unavailable], type[TryAgain], str], ...] = (
     (LogUnavailable, LogAway, "The log"),
     (StoreUnavailable, StoreAway, "The database"),
-    (Unavailable, TryAgain, "Something that Headgate needs"),
+    (Unavailable, DependencyAway, "Something that Headgate needs"),
 )
 _SEED_ROUTES = frozenset(
     {

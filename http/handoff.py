@@ -14,7 +14,8 @@ from headgate.http.claims import Claim, Claims, Ending
 from headgate.http.creating import Submission
 from headgate.http.decisions import Decided, Decisions
 from headgate.http.detour import Detour
-from headgate.http.problems import KeyInUse, KeyReused, LogAway, OutcomeUnknown
+from headgate.http.problems_of_requests import KeyReused
+from headgate.http.problems_of_services import KeyInUse, LogAway, OutcomeUnknown
 from headgate.streams import crashpoints
 from headgate.streams.bus import Bus, Record
 from headgate.streams.coalesce import Coalescer

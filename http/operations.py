@@ -9,7 +9,8 @@ from starlette.responses import Response
 from headgate.http.auth import Authenticator
 from headgate.http.decisions import Decided, Decisions
 from headgate.http.exchange import Exchange
-from headgate.http.problems import NotCaughtUp, ResourceMissing
+from headgate.http.problems_of_requests import ResourceMissing
+from headgate.http.problems_of_services import NotCaughtUp
 from headgate.http.routing import json_answer
 from headgate.http.schemas import OperationAnswer
 from headgate.streams.settings import Settings

@@ -16,15 +16,13 @@ from headgate.http.decisions import Decisions
 from headgate.http.exchange import LIMIT_DEFAULT, Exchange, whole_number
 from headgate.http.handoff import Accepted, Handoff, Outcome, Undecided
 from headgate.http.metrics import Metrics
-from headgate.http.problems import (
+from headgate.http.problems import Problem
+from headgate.http.problems_of_requests import (
     IdempotencyKeyMissing,
-    LogAway,
-    NotCaughtUp,
     ParameterInvalid,
-    Problem,
     ResourceMissing,
-    StoreAway,
 )
+from headgate.http.problems_of_services import LogAway, NotCaughtUp, StoreAway
 from headgate.http.routing import json_answer
 from headgate.http.schemas import PaymentRequest
 from headgate.http.validation import validated

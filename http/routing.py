@@ -10,7 +10,8 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from headgate.http.exchange import ROUTE, Exchange
-from headgate.http.problems import Json, MethodNotAllowed, ResourceMissing
+from headgate.http.problems import Json
+from headgate.http.problems_of_requests import MethodNotAllowed, ResourceMissing
 
 Handler = Callable[[Exchange], Awaitable[Response]]
 

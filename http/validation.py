@@ -8,14 +8,13 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from headgate.http.problems import (
-    SEED_MISSING,
+from headgate.http.problems import SEED_MISSING, Flaw
+from headgate.http.problems_of_requests import (
     AmountTooLarge,
     BadRequest,
     CardExpired,
     CardNumberInvalid,
     CurrencyUnsupported,
-    Flaw,
     ParameterInvalid,
     ParameterMissing,
     VpaInvalid,

@@ -15,7 +15,8 @@ from starlette.responses import Response
 from headgate.http.auth import Authenticator
 from headgate.http.body import check_media_type, parse_object
 from headgate.http.exchange import Exchange
-from headgate.http.problems import Json, ParameterMissing, UrlForbidden
+from headgate.http.problems import Json
+from headgate.http.problems_of_requests import ParameterMissing, UrlForbidden
 from headgate.http.routing import json_answer
 from headgate.http.schemas import SettingsRequest
 from headgate.http.validation import validated

@@ -11,7 +11,9 @@ from starlette.responses import Response
 
 from headgate.http.auth import Authenticator
 from headgate.http.exchange import LIMIT_DEFAULT, Exchange, whole_number
-from headgate.http.problems import Json, OutcomeUnknown, ResourceMissing
+from headgate.http.problems import Json
+from headgate.http.problems_of_requests import ResourceMissing
+from headgate.http.problems_of_services import OutcomeUnknown
 from headgate.http.routing import json_answer
 from headgate.streams import ids
 from headgate.streams.bus import Bus, Record

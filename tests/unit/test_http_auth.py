@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from headgate.http.auth import Authenticator
-from headgate.http.problems import ApiKeyInvalid, ApiKeyMissing, ApiKeyRevoked, StoreAway
+from headgate.http.problems_of_access import ApiKeyInvalid, ApiKeyMissing, ApiKeyRevoked
+from headgate.http.problems_of_services import StoreAway
 from headgate.streams.errors import StoreUnavailable
 from headgate.streams.settings import Settings
 from headgate.tables.configuration import ApiKey, Configuration, ConfigurationCopy

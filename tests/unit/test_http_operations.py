@@ -10,7 +10,7 @@ from headgate.http.auth import Authenticator
 from headgate.http.decisions import Decided, Decisions
 from headgate.http.exchange import Exchange
 from headgate.http.operations import Operations
-from headgate.http.problems import ResourceMissing
+from headgate.http.problems_of_requests import ResourceMissing
 from headgate.streams.bus import Bus
 from headgate.streams.settings import Settings
 from headgate.tables.configuration import ApiKey, Configuration, ConfigurationCopy

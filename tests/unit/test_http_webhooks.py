@@ -13,7 +13,7 @@ import pytest
 
 from headgate.http.auth import Authenticator
 from headgate.http.exchange import Exchange
-from headgate.http.problems import OutcomeUnknown
+from headgate.http.problems_of_services import OutcomeUnknown
 from headgate.http.webhooks import Webhooks
 from headgate.streams.bus import Bus, Position, Record
 from headgate.streams.errors import LogUnavailable
