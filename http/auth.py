@@ -1,4 +1,4 @@
-"""Who asks: API keys, hashed, compared in constant time, read through to PostgreSQL (08 R18)."""
+"""Who asks, and may they: API keys, hashed, compared in constant time, with their scopes."""
 
 from __future__ import annotations
 
@@ -6,13 +6,24 @@ import hmac
 import time
 from collections.abc import Mapping, Sequence
 
-from headgate.http.problems_of_access import ApiKeyInvalid, ApiKeyMissing, ApiKeyRevoked
+from headgate.http.exchange import Exchange
+from headgate.http.problems import Problem
+from headgate.http.problems_of_access import (
+    ApiKeyInvalid,
+    ApiKeyMissing,
+    ApiKeyRevoked,
+    LivemodeMismatch,
+    MerchantInactive,
+    PermissionDenied,
+)
 from headgate.http.problems_of_services import StoreAway
+from headgate.streams.clock import iso, now_ms
 from headgate.streams.coalesce import Coalescer
 from headgate.streams.errors import StoreUnavailable
 from headgate.streams.settings import Settings
 from headgate.tables.configuration import ApiKey, Configuration, ConfigurationCopy
 from headgate.tables.merchants import hash_secret
+from headgate.tables.scopes import READING, Scope
 
 UNKNOWN_MAX = 10_000
 """Credentials remembered as unknown; a flood of others costs a refresh that all of it shares."""
@@ -32,13 +43,13 @@ class Authenticator:
         self._refreshes: Coalescer[None, None] = Coalescer(self._refresh, batch_max=UNKNOWN_MAX)
         self._index(configuration.now)
 
-    async def key_of(self, headers: Mapping[str, str]) -> ApiKey:
-        """The API key behind the request's headers.
+    async def key_of(self, exchange: Exchange, scope: Scope) -> ApiKey:
+        """The API key behind the request, which may do what `scope` names.
 
-        Raises ApiKeyMissing, ApiKeyInvalid or ApiKeyRevoked; StoreAway when the key is not known
-        here and PostgreSQL, which may know it, is away.
+        Raises ApiKeyMissing, ApiKeyInvalid, ApiKeyRevoked or a Forbidden; StoreAway when the key
+        is not known here and PostgreSQL, which may know it, is away (08 R18).
         """
-        key_id, secret = _credentials(headers)
+        key_id, secret = _credentials(exchange.headers)
         offered = hash_secret(secret)
         found = self._look_up(key_id, offered)
         if found is None and not self._known_as_unknown(key_id, offered):
@@ -47,9 +58,9 @@ class Authenticator:
             if found is None:
                 self._unknown[offered] = time.monotonic() + self._refreshed_for_s
         if found is None:
-            raise ApiKeyInvalid("The API key or its secret is wrong.")
-        if found.revoked:
-            raise ApiKeyRevoked("This API key was revoked; use another one.")
+            raise self._refusal(key_id, offered)
+        _check_alive(found)
+        self._check_allowed(found, scope)
         return found
 
     def _look_up(self, key_id: str | None, offered: bytes) -> ApiKey | None:
@@ -59,6 +70,23 @@ class Authenticator:
         # An unknown key is compared as well, so that time does not tell it from a wrong secret.
         same = hmac.compare_digest(key.secret_hash if key else _NOBODY, offered)
         return key if same else None
+
+    def _refusal(self, key_id: str | None, offered: bytes) -> Problem:
+        """Why nobody is let in. Who holds one of a merchant's secrets may know of its modes."""
+        named, held = self._read.keys.get(key_id or ""), self._by_hash.get(offered)
+        if named and held and named.merchant_id == held.merchant_id and named.mode != held.mode:
+            return LivemodeMismatch(
+                f"X-Api-Key is a {named.mode} key, but X-Api-Secret is of a {held.mode} key. Send "
+                "both halves of one pair."
+            )
+        return ApiKeyInvalid("The API key or its secret is wrong.")
+
+    def _check_allowed(self, key: ApiKey, scope: Scope) -> None:
+        if scope not in key.scopes:
+            raise PermissionDenied(f"This needs the scope {scope}, which {key.id} does not have.")
+        merchant = self._read.merchants.get(key.merchant_id)
+        if merchant is not None and not merchant.active and scope not in READING:
+            raise MerchantInactive("This merchant is not active: it can read, and change nothing.")
 
     def _index(self, configuration: Configuration) -> None:
         self._read = configuration
@@ -88,6 +116,16 @@ class Authenticator:
         return asked
 
 
+def _check_alive(key: ApiKey) -> None:
+    if key.revoked:
+        raise ApiKeyRevoked("This API key was revoked; use another one.")
+    if key.expires_at_ms is not None and key.expires_at_ms <= now_ms():
+        raise ApiKeyRevoked(
+            f"This API key was replaced by {key.replaced_by} and expired at "
+            f"{iso(key.expires_at_ms)}; use the new one."
+        )
+
+
 def _credentials(headers: Mapping[str, str]) -> tuple[str | None, str]:
     """The key id, None when only a secret was sent, and the secret."""
     authorization = headers.get("authorization")
@@ -98,6 +136,14 @@ def _credentials(headers: Mapping[str, str]) -> tuple[str | None, str]:
         return None, token.strip()
     key_id, secret = headers.get("x-api-key"), headers.get("x-api-secret")
     if not key_id or not secret:
-        lacking = "X-Api-Key and X-Api-Secret" if not key_id else "X-Api-Secret"
-        raise ApiKeyMissing(f"Send {lacking}, or Authorization: Bearer with the API secret.")
+        raise ApiKeyMissing(_lacking(key_id))
     return key_id, secret
+
+
+def _lacking(key_id: str | None) -> str:
+    if not key_id:
+        return "Send X-Api-Key and X-Api-Secret, or Authorization: Bearer with the API secret."
+    return (
+        "X-Api-Key alone is the publishable half of a pair: it may only be used for /checkout with "
+        "a client secret. Send X-Api-Secret with it, or Authorization: Bearer with the API secret."
+    )

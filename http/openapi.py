@@ -26,6 +26,7 @@ from headgate.http.exchange import Exchange
 from headgate.http.routing import json_answer
 from headgate.http.schemas import OperationAnswer, PaymentRequest, SettingsRequest
 from headgate.streams.facts import PaymentSnapshot
+from headgate.tables.scopes import Scope
 
 Model = type[BaseModel]
 Schema = dict[str, Any]
@@ -33,7 +34,8 @@ Schema = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One method of one path. `problems` are the statuses of errors besides 401, 405 and 500."""
+    """One method of one path. `problems` are the statuses of errors besides 405 and 500, and the
+    401, 403 and 429 of what needs a key; `scope` is what that key must have, None for no key."""
 
     method: str
     path: str
@@ -45,66 +47,72 @@ class Operation:
     example: Mapping[str, Any] = field(default_factory=dict)
     query: tuple[str, ...] = ()
     keyed: bool = False
-    authenticated: bool = True
+    scope: Scope | None = None
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether a key is needed."""
+        return self.scope is not None
 
 
 API = "/api/v1"
 _WRITE = (400, 413, 415, 422, 503)
+_KEY_PROBLEMS = (401, 403, 429)
 OPERATIONS = (
     Operation(
         "post", f"{API}/payments", "createPayment", "Take a payment",
         {201: PaymentSnapshot, 202: PendingOperation}, (*_WRITE, 409),
         PaymentRequest, {"amount": 50000, "order_id": "order_1001", "method": "upi",
-                         "vpa": "success@upi"}, keyed=True,
+                         "vpa": "success@upi"}, keyed=True, scope="payments:write",
     ),
     Operation(
         "get", f"{API}/payments", "listPayments", "List payments, newest first",
         {200: PaymentList}, (400, 503), query=("limit", "starting_after", "ending_before"),
+        scope="payments:read",
     ),
     Operation(
         "get", f"{API}/payments/{{id}}", "getPayment", "Look up a payment",
-        {200: PaymentSnapshot}, (404, 503),
+        {200: PaymentSnapshot}, (404, 503), scope="payments:read",
     ),
     Operation(
         "get", f"{API}/operations/{{id}}", "getOperation", "What became of a command",
-        {200: OperationAnswer}, (404, 503),
+        {200: OperationAnswer}, (404, 503), scope="payments:read",
     ),
     Operation(
         "get", f"{API}/webhooks", "listWebhooks", "List webhook deliveries and their settings",
         {200: WebhookList}, (400, 503), query=("limit", "offset"),
+        scope="webhooks:read",
     ),
     Operation(
         "put", f"{API}/webhooks/settings", "updateWebhookSettings",
         "Set where webhooks go; what is left out stays as it is", {200: SettingsAnswer}, _WRITE,
         SettingsRequest, {"webhookUrl": "https://example.com/webhooks"},
+        scope="webhooks:write",
     ),
     Operation(
         "post", f"{API}/webhooks/{{id}}/retry", "retryWebhook", "Attempt a delivery now",
-        {200: RetryAnswer}, (404, 503),
+        {200: RetryAnswer}, (404, 503), scope="webhooks:write",
     ),
     Operation(
         "get", f"{API}/test/jobs/status", "getJobsStatus", "What waits, and for what",
-        {200: JobsAnswer}, (503,), authenticated=False,
+        {200: JobsAnswer}, (503,),
     ),
     Operation(
         "get", "/health", "getHealth", "The seed's health check", {200: "text/plain"},
-        authenticated=False,
     ),
     Operation(
         "get", "/health/live", "getLive", "Whether this process answers",
-        {200: "application/json"}, authenticated=False,
+        {200: "application/json"},
     ),
     Operation(
         "get", "/health/ready", "getReady", "Whether a payment would go all the way through",
-        {200: ReadyAnswer, 503: ReadyAnswer}, authenticated=False,
+        {200: ReadyAnswer, 503: ReadyAnswer},
     ),
     Operation(
         "get", "/metrics", "getMetrics", "Metrics for Prometheus", {200: "text/plain"},
-        authenticated=False,
     ),
     Operation(
         "get", "/openapi.json", "getOpenapi", "This document", {200: "application/json"},
-        authenticated=False,
     ),
 )  # fmt: skip
 
@@ -170,7 +178,8 @@ def _schemas() -> tuple[dict[Model, Schema], Schema]:
 
 
 def _operation(operation: Operation, refs: Mapping[Model, Schema]) -> Schema:
-    problems = {*operation.problems, 405, 500, *([401] if operation.authenticated else [])}
+    keyed = _KEY_PROBLEMS if operation.authenticated else ()
+    problems = {*operation.problems, *keyed, 405, 500}
     answers = {
         str(status): _answer(operation, status, answer, refs)
         for status, answer in operation.answers.items()
@@ -184,7 +193,7 @@ def _operation(operation: Operation, refs: Mapping[Model, Schema]) -> Schema:
         "summary": operation.summary,
         "parameters": _parameters(operation),
         "responses": {**answers, **refused},
-        "security": [{"secret": []}, {"key": [], "keySecret": []}]
+        "security": [{"secret": [operation.scope]}, {"key": [operation.scope], "keySecret": []}]
         if operation.authenticated
         else [],
     }

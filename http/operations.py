@@ -31,7 +31,7 @@ class Operations:
 
     async def show(self, exchange: Exchange) -> Response:
         """The decision about a command. One that settle has not read yet is not "not found"."""
-        api_key = await self._authenticator.key_of(exchange.headers)
+        api_key = await self._authenticator.key_of(exchange, "payments:read")
         command_id = exchange.path("id")
         missing = ResourceMissing(f"There is no operation {command_id[:40]!a}.")
         if not COMMAND_ID.fullmatch(command_id):

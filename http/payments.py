@@ -69,7 +69,7 @@ class PaymentCreation:
         return _answered(submission, outcome)
 
     async def _submission(self, exchange: Exchange) -> Submission:
-        api_key = await self._authenticator.key_of(exchange.headers)
+        api_key = await self._authenticator.key_of(exchange, "payments:write")
         check_media_type(exchange.headers)
         key = exchange.idempotency_key()
         if key is None:
@@ -135,7 +135,7 @@ class PaymentReading:
     async def show(self, exchange: Exchange) -> Response:
         """One payment: from PostgreSQL, else from the claim of its create, else it is waited for
         until settle has read what the log holds now (08 R12)."""
-        api_key = await self._authenticator.key_of(exchange.headers)
+        api_key = await self._authenticator.key_of(exchange, "payments:read")
         payment_id = exchange.path("id")
         if not PAYMENT_ID.fullmatch(payment_id):
             raise _missing(payment_id)
@@ -200,7 +200,7 @@ class PaymentReading:
 
     async def listed(self, exchange: Exchange) -> Response:
         """A page of payments, newest first."""
-        api_key = await self._authenticator.key_of(exchange.headers)
+        api_key = await self._authenticator.key_of(exchange, "payments:read")
         query = exchange.query()
         most = self._settings.page_size_max
         limit = whole_number(query, "limit", LIMIT_DEFAULT, least=1, most=most)

@@ -46,10 +46,10 @@ class ApiKeyInvalid(Unauthorized):
 
 
 class ApiKeyRevoked(Unauthorized):
-    """The key was revoked."""
+    """The key was revoked, or rotated and the overlap with its successor is over."""
 
     code, title = "api_key_revoked", "Revoked API key"
-    remedy = "Use another key; if nobody of yours revoked this one, ask who did."
+    remedy = "Use the key that replaced it; if nobody of yours revoked this one, ask who did."
     sample = "This API key was revoked; use another one."
 
 
@@ -61,10 +61,10 @@ class Forbidden(Problem):
 
 
 class PermissionDenied(Forbidden):
-    """The API key lacks the scope that this route needs; `detail` names it."""
+    """The API key lacks the scope that this needs; `detail` names it."""
 
     code, title = "permission_denied", "Permission denied"
-    remedy = "Use a key with the scope, or have it granted to this one."
+    remedy = "Use a key with the scope. A key's scopes never change: make a new one."
     sample = "This needs the scope refunds:write, which this API key does not have."
 
 
@@ -77,7 +77,8 @@ class MerchantInactive(Forbidden):
 
 
 class LivemodeMismatch(Forbidden):
-    """A test key asks for what only live keys may have, or the other way round."""
+    """A test key asks for what only live keys may have or the other way round, or the halves of
+    a test and a live key were sent as one pair."""
 
     code, title = "livemode_mismatch", "Wrong mode"
     remedy = "Use a key of the mode that `detail` names."

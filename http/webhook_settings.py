@@ -71,7 +71,7 @@ class WebhookSettings:
 
     async def put(self, exchange: Exchange) -> Response:
         """Change URL, secret or both, in one transaction with the audit row."""
-        api_key = await self._authenticator.key_of(exchange.headers)
+        api_key = await self._authenticator.key_of(exchange, "webhooks:write")
         check_media_type(exchange.headers)
         asked = validated(SettingsRequest, parse_object(exchange.body))
         if asked.url is None and asked.secret is None:

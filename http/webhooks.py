@@ -51,7 +51,7 @@ class Webhooks:
 
     async def listed(self, exchange: Exchange) -> Response:
         """A page of deliveries, newest first, and where they go. The secret is masked."""
-        api_key = await self._authenticator.key_of(exchange.headers)
+        api_key = await self._authenticator.key_of(exchange, "webhooks:read")
         query = exchange.query()
         most = self._settings.page_size_max
         limit = whole_number(query, "limit", LIMIT_DEFAULT, least=1, most=most)
@@ -83,7 +83,7 @@ class Webhooks:
 
     async def retry(self, exchange: Exchange) -> Response:
         """Ask for one more attempt, now. The lane that owns the endpoint makes it (08 R28)."""
-        api_key = await self._authenticator.key_of(exchange.headers)
+        api_key = await self._authenticator.key_of(exchange, "webhooks:write")
         delivery_id = exchange.path("id")
         row = None
         if DELIVERY_ID.fullmatch(delivery_id):
