@@ -9,7 +9,6 @@ import orjson
 from starlette.responses import Response
 
 from headgate.http.auth import Authenticator
-from headgate.http.body import check_media_type, parse_object
 from headgate.http.claims import Claims
 from headgate.http.creating import Creator, Submission
 from headgate.http.decisions import Decisions
@@ -25,7 +24,7 @@ from headgate.http.problems_of_requests import (
 from headgate.http.problems_of_services import LogAway, NotCaughtUp, StoreAway
 from headgate.http.routing import json_answer
 from headgate.http.schemas import PaymentRequest
-from headgate.http.validation import validated
+from headgate.http.validation import body_as
 from headgate.streams import ids
 from headgate.streams.clock import now_ms
 from headgate.streams.errors import CacheUnavailable, LogUnavailable, StoreUnavailable
@@ -70,12 +69,10 @@ class PaymentCreation:
 
     async def _submission(self, exchange: Exchange) -> Submission:
         api_key = await self._authenticator.key_of(exchange, "payments:write")
-        check_media_type(exchange.headers)
         key = exchange.idempotency_key()
         if key is None:
             self._check_keyless(api_key)
-        members = parse_object(exchange.body)
-        asked = validated(PaymentRequest, members, seed_required=SEED_REQUIRED)
+        asked = body_as(PaymentRequest, exchange, api_key, seed_required=SEED_REQUIRED)
         return self._creator.submission(asked, api_key, key, exchange.request_id, now_ms())
 
     def _check_keyless(self, api_key: ApiKey) -> None:
