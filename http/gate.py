@@ -30,7 +30,7 @@ LINGER_S = 1.0
 LINGER_BYTES_MAX = 8 << 20
 
 _ALWAYS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
-_UNLIMITED = ("/health", "/metrics")
+UNLIMITED = ("/health", "/metrics")
 """Answered also under overload, or nobody could look into it."""
 _AWAY: tuple[tuple[type[Unavailable], type[TryAgain], str], ...] = (
     (LogUnavailable, LogAway, "The log"),
@@ -92,7 +92,7 @@ class Gate:
             self._metrics.count(scope["method"], scope.get(ROUTE, "none"), answer.status)
 
     def _admit(self, scope: Scope) -> None:
-        if self._in_flight > self._in_flight_max and not scope["path"].startswith(_UNLIMITED):
+        if self._in_flight > self._in_flight_max and not scope["path"].startswith(UNLIMITED):
             raise Overloaded(
                 f"{self._in_flight_max} requests are in flight. Nothing happened; try again.",
                 retry_after_s=self._retry_after_s,

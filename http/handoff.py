@@ -121,7 +121,7 @@ class Handoff:
         if claim.word == "claimed" and self._bus.available:
             raise KeyInUse(
                 "The first request with this Idempotency-Key has no answer yet; try again.",
-                headers={"Retry-After": str(self._retry_after_s)},
+                retry_after_s=self._retry_after_s,
             )
         return Accepted(claim.answer or b"", claim.position, replayed=True)
 

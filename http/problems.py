@@ -13,7 +13,7 @@ is its meaning, `remedy` what to do; its schema, its page and its example are ma
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, NamedTuple, Self, TypeAlias
+from typing import Any, ClassVar, NamedTuple, Self, TypeAlias
 
 import orjson
 from starlette.responses import Response
@@ -114,6 +114,19 @@ class Problem(HeadgateError):
             "error": self.seed_error or {"code": self.seed_code, "description": described},
         }
 
+    @classmethod
+    def schema(cls) -> dict[str, Any]:
+        """JSON schema of what distinguishes this error from the other ones."""
+        return {
+            "properties": {
+                "type": {"const": f"/errors/{cls.code}"},
+                "title": {"const": cls.title},
+                "status": {"const": cls.status},
+                "code": {"const": cls.code},
+                "retryable": {"const": cls.retryable},
+            }
+        }
+
     def response(self, request_id: str) -> Response:
         """The problem as an answer. `Should-Retry` tells clients that look at headers only."""
         headers = {"Should-Retry": "true" if self.retryable else "false", **self.headers}
@@ -123,11 +136,22 @@ class Problem(HeadgateError):
         return Response(body, self.status, headers, MEDIA_TYPE)
 
 
-def problem_kinds() -> list[type[Problem]]:
-    """Every error there is, by status and code, as far as its module was imported."""
-    return sorted(_by_code.values(), key=lambda kind: (kind.status, kind.code))
+class Later(Problem):
+    """An error that passes: `Retry-After` says in how many seconds to try again."""
+
+    retryable = True
+
+    def __init__(
+        self, detail: str, *, retry_after_s: int, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after_s), **(headers or {})})
+
+    @classmethod
+    def example(cls) -> Self:
+        """The problem as it may be answered, for the docs."""
+        return cls(cls.sample, retry_after_s=1)
 
 
 def kind_of(code: str) -> type[Problem] | None:
-    """The error with this code, as far as its module was imported."""
+    """The error with this code, if its module was imported; `problem_kinds` imports all."""
     return _by_code.get(code)

@@ -8,10 +8,9 @@ Problem
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Self
 
-from headgate.http.problems import Problem
+from headgate.http.problems import Later, Problem
 
 
 class Unauthorized(Problem):
@@ -85,19 +84,9 @@ class LivemodeMismatch(Forbidden):
     sample = "This is possible in test mode only; this is a live key."
 
 
-class RateLimited(Problem):
+class RateLimited(Later):
     """More requests than allowed; `detail` says of what. Nothing happened."""
 
-    status, code, title, retryable = 429, "rate_limited", "Too many requests", True
+    status, code, title = 429, "rate_limited", "Too many requests"
     remedy = "Wait for the seconds in `Retry-After`, then send the same request again."
     sample = "This API key may send 250 writes a second. Nothing happened; try again."
-
-    def __init__(
-        self, detail: str, *, retry_after_s: int, headers: Mapping[str, str] | None = None
-    ) -> None:
-        super().__init__(detail, headers={"Retry-After": str(retry_after_s), **(headers or {})})
-
-    @classmethod
-    def example(cls) -> Self:
-        """The problem as it may be answered."""
-        return cls(cls.sample, retry_after_s=1)

@@ -14,10 +14,11 @@ Problem
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 from headgate.http.problems import Problem, kind_of
 from headgate.http.problems_of_requests import KeyReused, ResourceMissing
+from headgate.streams.declines import ADVICE, DECLINES, decline_of
 
 NOT_CAPTURABLE = "Payment not in capturable state"
 NOT_AVAILABLE = "Refund amount exceeds available amount"
@@ -44,9 +45,21 @@ class PaymentDeclined(Problem):
         advice_code: str | None = None,
     ) -> None:
         super().__init__(detail)
-        self.decline_code = decline_code
+        self.decline_code = decline_of(decline_code)
         self.advice_code = advice_code
         self.more = {"payment_id": payment_id}
+
+    @classmethod
+    def schema(cls) -> dict[str, Any]:
+        """JSON schema: with the payment, and the codes of `headgate.streams.declines`."""
+        described = super().schema()
+        described["required"] = ["payment_id"]
+        described["properties"] |= {
+            "payment_id": {"type": "string", "description": "The payment that was declined."},
+            "decline_code": {"enum": [*DECLINES, None]},
+            "advice_code": {"enum": [*ADVICE, None]},
+        }
+        return described
 
     @classmethod
     def example(cls) -> Self:

@@ -9,16 +9,13 @@ Problem
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Self
-
-from headgate.http.problems import Problem
+from headgate.http.problems import Later, Problem
 
 
-class KeyInUse(Problem):
+class KeyInUse(Later):
     """The first request with this Idempotency-Key has no answer yet."""
 
-    status, code, title, retryable = 409, "idempotency_key_in_use", "Idempotency-Key in use", True
+    status, code, title = 409, "idempotency_key_in_use", "Idempotency-Key in use"
     remedy = "Wait for the seconds in `Retry-After`, then send the same request with the same key."
     sample = "The first request with this Idempotency-Key has no answer yet; try again."
 
@@ -32,21 +29,11 @@ class InternalError(Problem):
     sample = "This is a fault of Headgate; its log has it under the request id."
 
 
-class TryAgain(Problem):
+class TryAgain(Later):
     """Something that Headgate needs is away; the same request may be sent again."""
 
-    status, retryable = 503, True
+    status = 503
     seed_code = "SERVICE_UNAVAILABLE_ERROR"
-
-    def __init__(
-        self, detail: str, *, retry_after_s: int, headers: Mapping[str, str] | None = None
-    ) -> None:
-        super().__init__(detail, headers={"Retry-After": str(retry_after_s), **(headers or {})})
-
-    @classmethod
-    def example(cls) -> Self:
-        """The problem as it may be answered."""
-        return cls(cls.sample, retry_after_s=1)
 
 
 class LogAway(TryAgain):

@@ -13,6 +13,7 @@ from annotated_types import Ge, Gt, Le
 from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
 
+from headgate.cli.docs_of_errors import errors
 from headgate.streams.settings import Settings
 from headgate.streams.topics import FOREVER, Topic, all_topics
 
@@ -138,6 +139,7 @@ def _kept(topic: Topic) -> str:
 
 PAGES: dict[str, Callable[[], str]] = {
     "docs/configuration.md": configuration,
+    "docs/reference/errors.md": lambda: errors(MADE.format(source="http/problems_of_*.py")),
     "docs/reference/topics.md": topics,
 }
 """Every page that is made, by its path in the checkout."""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import pytest
+from jsonschema import Draft202012Validator
 
-from headgate.http.problems import Problem, problem_kinds
+from headgate.http.answers import ProblemAnswer
+from headgate.http.openapi import OPERATIONS
+from headgate.http.problem_kinds import KINDS
+from headgate.http.problems import Problem
 from headgate.http.problems_of_access import RateLimited
 from headgate.http.problems_of_payments import PaymentDeclined, refusal_problem
 from headgate.http.problems_of_requests import ResourceMissing
 from headgate.http.problems_of_services import TryAgain
 
-each_kind = pytest.mark.parametrize("kind", problem_kinds(), ids=lambda kind: kind.code)
+each_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.code)
 
 
 @each_kind
@@ -93,3 +97,21 @@ def test_a_decline_says_why_and_whether_to_try_again() -> None:
         "code": "PAYMENT_FAILED",
         "description": "Bank rejected transaction",
     }
+
+
+@each_kind
+def test_the_schema_of_an_error_is_kept_by_its_document_and_by_no_other(
+    kind: type[Problem],
+) -> None:
+    Draft202012Validator.check_schema(kind.schema())
+    whole = {**ProblemAnswer.model_json_schema(), "allOf": [kind.schema()]}
+    check = Draft202012Validator(whole)
+    check.validate(kind.example().document("req_1"))
+    for other in KINDS:
+        assert check.is_valid(other.example().document("req_1")) is (other is kind)
+
+
+def test_every_error_can_be_raised_by_some_route() -> None:
+    """A class that no operation answers with must not exist."""
+    answered = {kind for operation in OPERATIONS for kind in operation.kinds()}
+    assert answered <= set(KINDS)

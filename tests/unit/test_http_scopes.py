@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from headgate.http.edge import create_app
-from headgate.http.openapi import OPERATIONS, Operation, document
+from headgate.http.openapi import OPERATIONS, document
+from headgate.http.openapi_operation import Operation
 from headgate.streams.settings import Settings
 from headgate.tables.configuration import ApiKey, Configuration
 from headgate.tables.merchants import hash_secret
@@ -19,6 +20,8 @@ from headgate.tables.scopes import SCOPES
 CLOSED = [operation for operation in OPERATIONS if operation.scope is not None]
 OPEN = {
     "/api/v1/test/jobs/status",
+    "/errors",
+    "/errors/{code}",
     "/health",
     "/health/live",
     "/health/ready",
