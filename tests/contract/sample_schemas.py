@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -14,6 +15,7 @@ from tests.contract.sample_shapes import MORE, Differs, is_partial
 Schema = dict[str, Any]
 
 
+@cache
 def schemas() -> dict[str, Schema]:
     """Every named schema, each with what it refers to."""
     components = document()["components"]["schemas"]
@@ -34,7 +36,7 @@ def check_schema(value: Any, name: str) -> None:
     asked = {name: known[name]} if name else known
     faults = {each: _fault(value, schema) for each, schema in asked.items()}
     if all(faults.values()):
-        told = faults[name] if name else "it is none of " + ", ".join(sorted(known))
+        told = faults[name] if name else f"it is none of the {len(known)} schemas of openapi.json"
         raise Differs(f"{told}; name its schema after ```json, and show what is left out with …")
 
 
@@ -42,7 +44,7 @@ def _fault(value: Any, schema: Schema) -> str | None:
     """What is wrong with it, if anything."""
     if not isinstance(value, dict):
         return "it is no object"
-    if unknown := value.keys() - schema.get("properties", {}).keys() - {MORE}:
+    if unknown := value.keys() - _members(schema) - {MORE}:
         return f"the schema does not know {sorted(unknown)}"
     if is_partial(value):
         schema = _without_required(schema)
@@ -50,6 +52,15 @@ def _fault(value: Any, schema: Schema) -> str | None:
         if not _holds_more(error.instance):
             return f"{'.'.join(map(str, error.path))}: {error.message[:200]}"
     return None
+
+
+def _members(schema: Schema) -> set[str]:
+    """The members that a schema knows, with those of the schemas that it is made of."""
+    known = set(schema.get("properties", {}))
+    for part in schema.get("allOf", []):
+        name = part.get("$ref", "").rpartition("/")[2]
+        known |= _members(schemas()[name] if name else part)
+    return known
 
 
 def _holds_more(value: Any) -> bool:
