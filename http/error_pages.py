@@ -15,6 +15,7 @@ from headgate.http.problem_kinds import KINDS
 from headgate.http.problems import Problem, kind_of
 from headgate.http.problems_of_payments import PaymentDeclined
 from headgate.http.problems_of_requests import ResourceMissing
+from headgate.streams.cards import quoted
 from headgate.streams.declines import ADVICE, DECLINES
 
 _HEADERS = {"Content-Security-Policy": "default-src 'none'"}
@@ -37,7 +38,7 @@ class ErrorPages:
         code = exchange.path("code")
         kind = kind_of(code)
         if kind is None:
-            raise ResourceMissing(f"There is no error {code[:40]!a}; see /errors.")
+            raise ResourceMissing(f"There is no error {quoted(code)}; see /errors.")
         declines = _declines() if kind is PaymentDeclined else ""
         return _page(f"{kind.status} {kind.title}", _described(kind) + declines)
 

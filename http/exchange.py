@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 from starlette.types import Scope
 
 from headgate.http.problems_of_requests import ParameterInvalid
+from headgate.streams.cards import quoted
 
 REQUEST_ID, ROUTE, BODY = "headgate.request_id", "headgate.route", "headgate.body"
 """Where the gate and the routes leave them in the scope."""
@@ -80,7 +81,7 @@ def whole_number(query: dict[str, str], name: str, default: int, *, least: int, 
     digits = given.isascii() and given.isdigit() and len(given) <= _NUMBER_DIGITS_MAX
     if not digits or not least <= int(given) <= most:
         raise ParameterInvalid(
-            f"{name} is {given[:40]!a}; it must be a whole number from {least} to {most}.",
+            f"{name} is {quoted(given)}; it must be a whole number from {least} to {most}.",
             param=name,
         )
     return int(given)

@@ -26,6 +26,7 @@ from headgate.http.routing import json_answer
 from headgate.http.schemas import PaymentRequest
 from headgate.http.validation import body_as
 from headgate.streams import ids
+from headgate.streams.cards import quoted
 from headgate.streams.clock import now_ms
 from headgate.streams.errors import CacheUnavailable, LogUnavailable, StoreUnavailable
 from headgate.streams.settings import Settings
@@ -230,7 +231,7 @@ class PaymentReading:
             if place is None:
                 name = "ending_before" if after is None else "starting_after"
                 raise ParameterInvalid(
-                    f"{name} is {cursor[:40]!a}, which is no payment of yours.", param=name
+                    f"{name} is {quoted(cursor)}, which is no payment of yours.", param=name
                 )
             statement = "payments_after" if after is None else "payments_before"
             at = (place["created_at"], place["id"])
@@ -243,4 +244,4 @@ def _snapshot(record: str) -> bytes:
 
 
 def _missing(payment_id: str) -> ResourceMissing:
-    return ResourceMissing(f"There is no payment {payment_id[:40]!a}.")
+    return ResourceMissing(f"There is no payment {quoted(payment_id)}.")

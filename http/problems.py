@@ -18,6 +18,7 @@ from typing import Any, ClassVar, NamedTuple, Self, TypeAlias
 import orjson
 from starlette.responses import Response
 
+from headgate.streams.cards import masked
 from headgate.streams.errors import HeadgateError
 
 Json: TypeAlias = str | int | float | bool | Sequence["Json"] | Mapping[str, "Json"] | None
@@ -79,7 +80,7 @@ class Problem(HeadgateError):
         """`seed_error` is the string that the seed answers on this route in place of its error
         object, where it has one."""
         super().__init__(detail)
-        self.detail = detail[:DETAIL_CHARACTERS_MAX]
+        self.detail = masked(detail)[:DETAIL_CHARACTERS_MAX]
         self.param = param
         self.flaws = flaws
         self.seed_error = seed_error

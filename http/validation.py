@@ -22,13 +22,16 @@ from headgate.http.problems_of_requests import (
     ParameterUnknown,
     VpaInvalid,
 )
-from headgate.streams.cards import masked
+from headgate.streams.cards import masked, quoted
 from headgate.tables.configuration import ApiKey
 
 Model = TypeVar("Model", bound=BaseModel)
 
 VALUE_CHARACTERS_MAX = 40
 DETAIL_CHARACTERS_MAX = 160
+
+_FRACTIONS_SHOWN_BELOW = 10**9
+"""Larger ones may be written with an exponent, in which nothing finds a card number."""
 
 _SECRET_MEMBERS = frozenset({"card", "webhookSecret", "webhook_secret"})
 """Members whose values are never repeated in an answer."""
@@ -100,7 +103,7 @@ def validated(
 
 
 def _flaw(error: ErrorDetails) -> Flaw:
-    where = [str(part)[:VALUE_CHARACTERS_MAX] for part in error["loc"]]
+    where = [masked(str(part))[:VALUE_CHARACTERS_MAX] for part in error["loc"]]
     name = masked(".".join(where))
     code = _code(error["type"], name)
     if code == ParameterMissing.code:
@@ -127,14 +130,11 @@ def _shown(value: object) -> str:
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "a list"
     if isinstance(value, str):
-        text = ascii(masked(value))
-    else:
-        text = (
-            str(value)
-            if not isinstance(value, int) or abs(value) < 10**VALUE_CHARACTERS_MAX
-            else "a number of many digits"
-        )
-    return text if len(text) <= VALUE_CHARACTERS_MAX else text[:VALUE_CHARACTERS_MAX] + "…"
+        return quoted(value, VALUE_CHARACTERS_MAX)
+    most = 10**VALUE_CHARACTERS_MAX if isinstance(value, int) else _FRACTIONS_SHOWN_BELOW
+    if isinstance(value, int | float) and abs(value) >= most:
+        return "a number of many digits"
+    return masked(str(value))[:VALUE_CHARACTERS_MAX]
 
 
 def _sentence(message: str) -> str:

@@ -17,6 +17,7 @@ from headgate.http.problems_of_services import OutcomeUnknown
 from headgate.http.routing import json_answer
 from headgate.streams import ids
 from headgate.streams.bus import Bus, Record
+from headgate.streams.cards import quoted
 from headgate.streams.clock import iso
 from headgate.streams.deliveries import DeliveryWanted
 from headgate.streams.errors import LogUnavailable, SecretUnreadable
@@ -91,7 +92,7 @@ class Webhooks:
                 "delivery", delivery_id, api_key.merchant_id, api_key.mode
             )
         if row is None:
-            raise ResourceMissing(f"There is no webhook delivery {delivery_id[:40]!a}.")
+            raise ResourceMissing(f"There is no webhook delivery {quoted(delivery_id)}.")
         await self._publish(row, exchange.idempotency_key() or ids.draw_key())
         return json_answer(
             {"id": delivery_id, "status": "pending", "message": "Webhook retry scheduled"}
