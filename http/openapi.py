@@ -17,7 +17,7 @@ from headgate.http.openapi_of_payments import PAYMENTS
 from headgate.http.openapi_of_service import SERVICE
 from headgate.http.openapi_of_webhooks import WEBHOOKS
 from headgate.http.openapi_operation import Model, Operation
-from headgate.http.openapi_problems import problem_answers, problem_schemas
+from headgate.http.openapi_problems import problem_answers, problem_components, problem_schemas
 from headgate.http.problem_kinds import KINDS
 from headgate.http.routing import json_answer
 
@@ -63,6 +63,7 @@ def document() -> Schema:
         "paths": paths,
         "components": {
             "schemas": {**definitions, **problem_schemas(KINDS, refs[ProblemAnswer])},
+            **problem_components(operation.kinds() for operation in OPERATIONS),
             "securitySchemes": {
                 "secret": {"type": "http", "scheme": "bearer"},
                 "key": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},

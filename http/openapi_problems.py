@@ -14,12 +14,31 @@ Schema = dict[str, Any]
 REQUEST_ID = "req_aaaaaaaaaaaaaaaaaaaaaaaaaa"
 """The request id of all examples."""
 
-_HEADERS = {
-    "Request-Id": "The id under which our log has this request.",
-    "Should-Retry": "Whether the same request may succeed later: `true` or `false`.",
-    "Retry-After": "In how many seconds to try again.",
-    "Allow": "The methods that there are.",
-    "WWW-Authenticate": "How to authenticate.",
+_HEADERS: dict[str, Schema] = {
+    "Request-Id": {
+        "description": "The id under which our log has this request.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
+    "Should-Retry": {
+        "description": "Whether the same request may succeed later.",
+        "required": True,
+        "schema": {"enum": ["true", "false"]},
+    },
+    "Retry-After": {
+        "description": "In how many seconds to try again.",
+        "schema": {"type": "string", "pattern": "^[0-9]+$"},
+    },
+    "Allow": {
+        "description": "The methods that there are.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
+    "WWW-Authenticate": {
+        "description": "How to authenticate.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
 }
 
 
@@ -37,10 +56,30 @@ def problem_schemas(kinds: Iterable[type[Problem]], whole: Schema) -> Schema:
     }
 
 
+def problem_components(each: Iterable[Iterable[type[Problem]]]) -> Schema:
+    """What the `problem_answers` of these operations refer to: headers, and the answers of errors
+    that have a status for themselves."""
+    alone = {same[0] for kinds in each for same in _by_status(kinds).values() if len(same) == 1}
+    return {
+        "headers": _HEADERS,
+        "responses": {kind.__name__: _answer([kind]) for kind in sorted(alone, key=_place)},
+    }
+
+
 def problem_answers(kinds: Iterable[type[Problem]]) -> Schema:
     """The answers of an operation with these errors, by status."""
-    by_status = groupby(sorted(kinds, key=_place), key=lambda kind: kind.status)
-    return {str(status): _answer(list(same)) for status, same in by_status}
+    return {str(status): _answer_of(same) for status, same in _by_status(kinds).items()}
+
+
+def _by_status(kinds: Iterable[type[Problem]]) -> dict[int, list[type[Problem]]]:
+    ordered = sorted(kinds, key=_place)
+    return {status: list(same) for status, same in groupby(ordered, key=lambda kind: kind.status)}
+
+
+def _answer_of(kinds: list[type[Problem]]) -> Schema:
+    if len(kinds) == 1:
+        return {"$ref": f"#/components/responses/{kinds[0].__name__}"}
+    return _answer(kinds)
 
 
 def name_of(kind: type[Problem]) -> str:
@@ -71,14 +110,8 @@ def _answer(kinds: list[type[Problem]]) -> Schema:
 
 
 def _headers(kinds: list[type[Problem]]) -> Schema:
-    """The headers of these errors; required where all of them have it."""
-    sent = [{*kind.example().response(REQUEST_ID).headers, "request-id"} for kind in kinds]
+    """The headers that any of these errors has."""
+    sent = {"request-id"}.union(*(kind.example().response(REQUEST_ID).headers for kind in kinds))
     return {
-        name: {
-            "description": text,
-            "required": all(name.lower() in each for each in sent),
-            "schema": {"type": "string"},
-        }
-        for name, text in _HEADERS.items()
-        if any(name.lower() in each for each in sent)
+        name: {"$ref": f"#/components/headers/{name}"} for name in _HEADERS if name.lower() in sent
     }

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from typing import Self
 
 from headgate.http.problems import Problem
+from headgate.streams.cards import quoted
 
 
 class BadRequest(Problem):
@@ -138,7 +139,7 @@ class MethodNotAllowed(Problem):
     def __init__(self, method: str, allowed: Sequence[str]) -> None:
         names = ", ".join(allowed)
         super().__init__(
-            f"{method[:20]} is not possible here; use {names}.", headers={"Allow": names}
+            f"{quoted(method)} is not possible here; use {names}.", headers={"Allow": names}
         )
 
     @classmethod
