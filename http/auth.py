@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from headgate.http.exchange import Exchange
+from headgate.http.limits import Limits
 from headgate.http.problems import Problem
 from headgate.http.problems_of_access import (
     ApiKeyInvalid,
@@ -34,6 +35,7 @@ class Authenticator:
     """Finds the API key of a request. Both styles are hashed alike, so both take equal time."""
 
     def __init__(self, settings: Settings, configuration: ConfigurationCopy) -> None:
+        self.limits = Limits(settings)
         self._copy = configuration
         self._refreshed_for_s = settings.configuration_refresh_ms / 1000
         self._retry_after_s = settings.retry_after_s
@@ -46,20 +48,19 @@ class Authenticator:
     async def key_of(self, exchange: Exchange, scope: Scope) -> ApiKey:
         """The API key behind the request, which may do what `scope` names.
 
-        Raises ApiKeyMissing, ApiKeyInvalid, ApiKeyRevoked or a Forbidden; StoreAway when the key
-        is not known here and PostgreSQL, which may know it, is away (08 R18).
+        Raises ApiKeyMissing, ApiKeyInvalid, ApiKeyRevoked, a Forbidden or RateLimited; StoreAway
+        when the key is not known here and PostgreSQL, which may know it, is away (08 R18).
         """
         key_id, secret = _credentials(exchange.headers)
         offered = hash_secret(secret)
         found = self._look_up(key_id, offered)
-        if found is None and not self._known_as_unknown(key_id, offered):
-            await self._read_through()
-            found = self._look_up(key_id, offered)
-            if found is None:
-                self._unknown[offered] = time.monotonic() + self._refreshed_for_s
+        if found is None:
+            self.limits.count_wrong_key(exchange)
+            found = await self._read_through(key_id, offered)
         if found is None:
             raise self._refusal(key_id, offered)
         _check_alive(found)
+        self.limits.count(exchange, found)
         self._check_allowed(found, scope)
         return found
 
@@ -102,7 +103,10 @@ class Authenticator:
             self._unknown.clear()
         return self._unknown.get(offered, 0.0) > time.monotonic()
 
-    async def _read_through(self) -> None:
+    async def _read_through(self, key_id: str | None, offered: bytes) -> ApiKey | None:
+        """What PostgreSQL knows of a key that is not known here (08 R18)."""
+        if self._known_as_unknown(key_id, offered):
+            return None
         try:
             await self._refreshes.submit(None)
         except StoreUnavailable:
@@ -110,6 +114,10 @@ class Authenticator:
                 "This API key is not known here, and the database that may know it is away.",
                 retry_after_s=self._retry_after_s,
             ) from None
+        found = self._look_up(key_id, offered)
+        if found is None:
+            self._unknown[offered] = time.monotonic() + self._refreshed_for_s
+        return found
 
     async def _refresh(self, asked: Sequence[None]) -> Sequence[None]:
         await self._copy.refresh()

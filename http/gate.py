@@ -7,7 +7,7 @@ import asyncio
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from headgate.http.exchange import BODY, REQUEST_ID, ROUTE
+from headgate.http.exchange import BODY, LIMITS, REQUEST_ID, ROUTE
 from headgate.http.metrics import Metrics
 from headgate.http.problems import SEED_INTERNAL, Problem
 from headgate.http.problems_of_requests import PayloadTooLarge, RequestTimeout
@@ -71,7 +71,7 @@ class Gate:
             await self._app(scope, receive, send)
             return
         scope[REQUEST_ID] = ids.draw_id("req_")
-        answer = _Answer(send, scope[REQUEST_ID].encode())
+        answer = _Answer(send, scope)
         self._in_flight += 1
         try:
             self._admit(scope)
@@ -162,11 +162,11 @@ class Gate:
 class _Answer:
     """`send`, with the headers that every answer has; remembers the status."""
 
-    __slots__ = ("_request_id", "_send", "status")
+    __slots__ = ("_scope", "_send", "status")
 
-    def __init__(self, send: Send, request_id: bytes) -> None:
+    def __init__(self, send: Send, scope: Scope) -> None:
         self._send = send
-        self._request_id = request_id
+        self._scope = scope
         self.status = 0
 
     async def __call__(self, message: Message) -> None:
@@ -174,9 +174,16 @@ class _Answer:
             self.status = message["status"]
             message["headers"] = [
                 *message["headers"],
-                (b"request-id", self._request_id),
+                (b"request-id", self._scope[REQUEST_ID].encode()),
                 *_ALWAYS,
             ]
+            limits = self._scope.get(LIMITS)
+            if limits is not None:
+                policy, state = limits
+                message["headers"] += [
+                    (b"ratelimit-policy", policy.encode()),
+                    (b"ratelimit", state.encode()),
+                ]
         await self._send(message)
 
 

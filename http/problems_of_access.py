@@ -8,6 +8,7 @@ Problem
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Self
 
 from headgate.http.problems import Later, Problem
@@ -85,8 +86,20 @@ class LivemodeMismatch(Forbidden):
 
 
 class RateLimited(Later):
-    """More requests than allowed; `detail` says of what. Nothing happened."""
+    """More requests than allowed. `reason` says whose limit it is: that of the API `key`, of the
+    `object`, which is one payment, or of the client's `address`. Nothing happened."""
 
     status, code, title = 429, "rate_limited", "Too many requests"
     remedy = "Wait for the seconds in `Retry-After`, then send the same request again."
-    sample = "This API key may send 250 writes a second. Nothing happened; try again."
+    sample = "The API key may make 250 writes a second. Nothing happened; try again in 1 s."
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        retry_after_s: int,
+        headers: Mapping[str, str] | None = None,
+        reason: str = "key",
+    ) -> None:
+        super().__init__(detail, retry_after_s=retry_after_s, headers=headers)
+        self.more = {"reason": reason}

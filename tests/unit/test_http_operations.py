@@ -59,7 +59,7 @@ def operations(settings: Settings, mode: str) -> Operations:
 def asked() -> Exchange:
     """A request for the operation."""
     headers = [(b"authorization", b"Bearer s")]
-    return Exchange({"headers": headers, "path_params": {"id": COMMAND_ID}})
+    return Exchange({"method": "GET", "headers": headers, "path_params": {"id": COMMAND_ID}})
 
 
 @pytest.fixture
