@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from headgate.http.problems import JsonMalformed, ParameterInvalid, UnsupportedMediaType
+from headgate.http.problems_of_requests import JsonMalformed, ParameterInvalid, UnsupportedMediaType
+from headgate.streams.cards import quoted
 
 Members = dict[str, Any]
 """A JSON object as it was sent; a model makes it typed."""
@@ -17,7 +18,7 @@ def check_media_type(headers: Mapping[str, str]) -> None:
     encoding = headers.get("content-encoding", "identity").strip().lower()
     if encoding != "identity":
         raise UnsupportedMediaType(
-            f"Content-Encoding is {encoding[:40]!r}; send the body uncompressed."
+            f"Content-Encoding is {quoted(encoding)}; send the body uncompressed."
         )
     declared = headers.get("content-type", "")
     if declared == "application/json":
@@ -25,7 +26,7 @@ def check_media_type(headers: Mapping[str, str]) -> None:
     media_type, _, parameters = declared.partition(";")
     charset = parameters.strip().lower().removeprefix("charset=").strip('"')
     if media_type.strip().lower() != "application/json" or charset not in ("", "utf-8"):
-        shown = repr(declared[:60]) if declared else "missing"
+        shown = quoted(declared, 60) if declared else "missing"
         raise UnsupportedMediaType(f"Content-Type is {shown}; send application/json.")
 
 

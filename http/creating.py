@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from headgate.http.problems import CardExpired, ParameterInvalid
+from headgate.http.problems_of_requests import CardExpired, ParameterInvalid
 from headgate.http.schemas import CardDetails, PaymentRequest, expired
 from headgate.streams import ids
 from headgate.streams.bus import Record

@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
+from headgate.http.error_pages import ErrorPages
 from headgate.http.gate import Gate
 from headgate.http.health import Health, JobsStatus
 from headgate.http.openapi import Document
@@ -60,6 +61,7 @@ def routes(services: Services) -> list[Route]:
     health = Health(settings, services.bus, services.cache, postgres, services.metrics)
     operations = Operations(settings, authenticator, services.decisions)
     jobs = JobsStatus(settings, postgres, services.decisions, services.claims)
+    errors = ErrorPages()
     return [
         at(f"{API}/payments", GET=reading.listed, POST=creation.create),
         at(f"{API}/payments/{{id}}", GET=reading.show),
@@ -68,6 +70,8 @@ def routes(services: Services) -> list[Route]:
         at(f"{API}/webhooks/settings", PUT=webhook_settings.put),
         at(f"{API}/webhooks/{{id}}/retry", POST=webhooks.retry),
         at(f"{API}/test/jobs/status", GET=jobs.show),
+        at("/errors", GET=errors.listed),
+        at("/errors/{code}", GET=errors.show),
         at("/health", GET=health.health),
         at("/health/live", GET=health.live),
         at("/health/ready", GET=health.ready),

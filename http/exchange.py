@@ -8,10 +8,12 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Scope
 
-from headgate.http.problems import ParameterInvalid
+from headgate.http.problems_of_requests import ParameterInvalid
+from headgate.streams.cards import quoted
 
 REQUEST_ID, ROUTE, BODY = "headgate.request_id", "headgate.route", "headgate.body"
-"""Where the gate and the routes leave them in the scope."""
+LIMITS = "headgate.limits"
+"""Where the gate, the routes and the limits leave what they know in the scope."""
 
 KEY_CHARACTERS_MAX = 255
 LIMIT_DEFAULT = 10
@@ -35,6 +37,24 @@ class Exchange:
     def method(self) -> str:
         """The HTTP method."""
         return cast("str", self._scope["method"])
+
+    @property
+    def route(self) -> str:
+        """The template of the route: `/api/v1/payments/{id}`."""
+        return cast("str", self._scope[ROUTE])
+
+    @property
+    def client(self) -> str:
+        """The address that the connection comes from; empty when it has none."""
+        client = self._scope.get("client")
+        return cast("str", client[0]) if client else ""
+
+    def tell_limit(self, policy: str, state: str) -> None:
+        """Have the answer tell a limit that applies, besides those told before."""
+        told = self._scope.get(LIMITS)
+        if told is not None:
+            policy, state = f"{told[0]}, {policy}", f"{told[1]}, {state}"
+        self._scope[LIMITS] = (policy, state)
 
     @property
     def request_id(self) -> str:
@@ -80,7 +100,7 @@ def whole_number(query: dict[str, str], name: str, default: int, *, least: int, 
     digits = given.isascii() and given.isdigit() and len(given) <= _NUMBER_DIGITS_MAX
     if not digits or not least <= int(given) <= most:
         raise ParameterInvalid(
-            f"{name} is {given[:40]!a}; it must be a whole number from {least} to {most}.",
+            f"{name} is {quoted(given)}; it must be a whole number from {least} to {most}.",
             param=name,
         )
     return int(given)

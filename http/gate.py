@@ -7,16 +7,15 @@ import asyncio
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from headgate.http.exchange import BODY, REQUEST_ID, ROUTE
+from headgate.http.exchange import BODY, LIMITS, REQUEST_ID, ROUTE
 from headgate.http.metrics import Metrics
-from headgate.http.problems import (
-    SEED_INTERNAL,
+from headgate.http.problems import SEED_INTERNAL, Problem
+from headgate.http.problems_of_requests import PayloadTooLarge, RequestTimeout
+from headgate.http.problems_of_services import (
+    DependencyAway,
     InternalError,
     LogAway,
     Overloaded,
-    PayloadTooLarge,
-    Problem,
-    RequestTimeout,
     StoreAway,
     TryAgain,
 )
@@ -31,12 +30,12 @@ LINGER_S = 1.0
 LINGER_BYTES_MAX = 8 << 20
 
 _ALWAYS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
-_UNLIMITED = ("/health", "/metrics")
+UNLIMITED = ("/health", "/metrics")
 """Answered also under overload, or nobody could look into it."""
 _AWAY: tuple[tuple[type[Unavailable], type[TryAgain], str], ...] = (
     (LogUnavailable, LogAway, "The log"),
     (StoreUnavailable, StoreAway, "The database"),
-    (Unavailable, TryAgain, "Something that Headgate needs"),
+    (Unavailable, DependencyAway, "Something that Headgate needs"),
 )
 _SEED_ROUTES = frozenset(
     {
@@ -72,7 +71,7 @@ class Gate:
             await self._app(scope, receive, send)
             return
         scope[REQUEST_ID] = ids.draw_id("req_")
-        answer = _Answer(send, scope[REQUEST_ID].encode())
+        answer = _Answer(send, scope)
         self._in_flight += 1
         try:
             self._admit(scope)
@@ -93,7 +92,7 @@ class Gate:
             self._metrics.count(scope["method"], scope.get(ROUTE, "none"), answer.status)
 
     def _admit(self, scope: Scope) -> None:
-        if self._in_flight > self._in_flight_max and not scope["path"].startswith(_UNLIMITED):
+        if self._in_flight > self._in_flight_max and not scope["path"].startswith(UNLIMITED):
             raise Overloaded(
                 f"{self._in_flight_max} requests are in flight. Nothing happened; try again.",
                 retry_after_s=self._retry_after_s,
@@ -163,11 +162,11 @@ class Gate:
 class _Answer:
     """`send`, with the headers that every answer has; remembers the status."""
 
-    __slots__ = ("_request_id", "_send", "status")
+    __slots__ = ("_scope", "_send", "status")
 
-    def __init__(self, send: Send, request_id: bytes) -> None:
+    def __init__(self, send: Send, scope: Scope) -> None:
         self._send = send
-        self._request_id = request_id
+        self._scope = scope
         self.status = 0
 
     async def __call__(self, message: Message) -> None:
@@ -175,9 +174,16 @@ class _Answer:
             self.status = message["status"]
             message["headers"] = [
                 *message["headers"],
-                (b"request-id", self._request_id),
+                (b"request-id", self._scope[REQUEST_ID].encode()),
                 *_ALWAYS,
             ]
+            limits = self._scope.get(LIMITS)
+            if limits is not None:
+                policy, state = limits
+                message["headers"] += [
+                    (b"ratelimit-policy", policy.encode()),
+                    (b"ratelimit", state.encode()),
+                ]
         await self._send(message)
 
 

@@ -14,7 +14,8 @@ from headgate.http.claims import Claim, Claims, Ending
 from headgate.http.creating import Submission
 from headgate.http.decisions import Decided, Decisions
 from headgate.http.detour import Detour
-from headgate.http.problems import KeyInUse, KeyReused, LogAway, OutcomeUnknown
+from headgate.http.problems_of_requests import KeyReused
+from headgate.http.problems_of_services import KeyInUse, LogAway, OutcomeUnknown
 from headgate.streams import crashpoints
 from headgate.streams.bus import Bus, Record
 from headgate.streams.coalesce import Coalescer
@@ -120,7 +121,7 @@ class Handoff:
         if claim.word == "claimed" and self._bus.available:
             raise KeyInUse(
                 "The first request with this Idempotency-Key has no answer yet; try again.",
-                headers={"Retry-After": str(self._retry_after_s)},
+                retry_after_s=self._retry_after_s,
             )
         return Accepted(claim.answer or b"", claim.position, replayed=True)
 

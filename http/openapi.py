@@ -2,111 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
 import orjson
-from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from starlette.responses import Response
 
-from headgate.http.answers import (
-    JobsAnswer,
-    PaymentList,
-    PendingOperation,
-    ProblemAnswer,
-    ReadyAnswer,
-    RetryAnswer,
-    SettingsAnswer,
-    WebhookList,
-)
+from headgate.http.answers import ProblemAnswer
 from headgate.http.exchange import Exchange
+from headgate.http.openapi_of_payments import PAYMENTS
+from headgate.http.openapi_of_service import SERVICE
+from headgate.http.openapi_of_webhooks import WEBHOOKS
+from headgate.http.openapi_operation import Model, Operation
+from headgate.http.openapi_problems import problem_answers, problem_components, problem_schemas
+from headgate.http.problem_kinds import KINDS
 from headgate.http.routing import json_answer
-from headgate.http.schemas import OperationAnswer, PaymentRequest, SettingsRequest
-from headgate.streams.facts import PaymentSnapshot
 
-Model = type[BaseModel]
 Schema = dict[str, Any]
 
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One method of one path. `problems` are the statuses of errors besides 401, 405 and 500."""
-
-    method: str
-    path: str
-    name: str
-    summary: str
-    answers: Mapping[int, Model | str]
-    problems: tuple[int, ...] = ()
-    body: Model | None = None
-    example: Mapping[str, Any] = field(default_factory=dict)
-    query: tuple[str, ...] = ()
-    keyed: bool = False
-    authenticated: bool = True
-
-
-API = "/api/v1"
-_WRITE = (400, 413, 415, 422, 503)
-OPERATIONS = (
-    Operation(
-        "post", f"{API}/payments", "createPayment", "Take a payment",
-        {201: PaymentSnapshot, 202: PendingOperation}, (*_WRITE, 409),
-        PaymentRequest, {"amount": 50000, "order_id": "order_1001", "method": "upi",
-                         "vpa": "success@upi"}, keyed=True,
-    ),
-    Operation(
-        "get", f"{API}/payments", "listPayments", "List payments, newest first",
-        {200: PaymentList}, (400, 503), query=("limit", "starting_after", "ending_before"),
-    ),
-    Operation(
-        "get", f"{API}/payments/{{id}}", "getPayment", "Look up a payment",
-        {200: PaymentSnapshot}, (404, 503),
-    ),
-    Operation(
-        "get", f"{API}/operations/{{id}}", "getOperation", "What became of a command",
-        {200: OperationAnswer}, (404, 503),
-    ),
-    Operation(
-        "get", f"{API}/webhooks", "listWebhooks", "List webhook deliveries and their settings",
-        {200: WebhookList}, (400, 503), query=("limit", "offset"),
-    ),
-    Operation(
-        "put", f"{API}/webhooks/settings", "updateWebhookSettings",
-        "Set where webhooks go; what is left out stays as it is", {200: SettingsAnswer}, _WRITE,
-        SettingsRequest, {"webhookUrl": "https://example.com/webhooks"},
-    ),
-    Operation(
-        "post", f"{API}/webhooks/{{id}}/retry", "retryWebhook", "Attempt a delivery now",
-        {200: RetryAnswer}, (404, 503),
-    ),
-    Operation(
-        "get", f"{API}/test/jobs/status", "getJobsStatus", "What waits, and for what",
-        {200: JobsAnswer}, (503,), authenticated=False,
-    ),
-    Operation(
-        "get", "/health", "getHealth", "The seed's health check", {200: "text/plain"},
-        authenticated=False,
-    ),
-    Operation(
-        "get", "/health/live", "getLive", "Whether this process answers",
-        {200: "application/json"}, authenticated=False,
-    ),
-    Operation(
-        "get", "/health/ready", "getReady", "Whether a payment would go all the way through",
-        {200: ReadyAnswer, 503: ReadyAnswer}, authenticated=False,
-    ),
-    Operation(
-        "get", "/metrics", "getMetrics", "Metrics for Prometheus", {200: "text/plain"},
-        authenticated=False,
-    ),
-    Operation(
-        "get", "/openapi.json", "getOpenapi", "This document", {200: "application/json"},
-        authenticated=False,
-    ),
-)  # fmt: skip
+OPERATIONS: tuple[Operation, ...] = (*PAYMENTS, *WEBHOOKS, *SERVICE)
 
 _QUERY: dict[str, Schema] = {
     "limit": {"type": "integer", "minimum": 1, "maximum": 100, "default": 10},
@@ -145,7 +62,8 @@ def document() -> Schema:
         },
         "paths": paths,
         "components": {
-            "schemas": definitions,
+            "schemas": {**definitions, **problem_schemas(KINDS, refs[ProblemAnswer])},
+            **problem_components(operation.kinds() for operation in OPERATIONS),
             "securitySchemes": {
                 "secret": {"type": "http", "scheme": "bearer"},
                 "key": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
@@ -170,21 +88,16 @@ def _schemas() -> tuple[dict[Model, Schema], Schema]:
 
 
 def _operation(operation: Operation, refs: Mapping[Model, Schema]) -> Schema:
-    problems = {*operation.problems, 405, 500, *([401] if operation.authenticated else [])}
     answers = {
         str(status): _answer(operation, status, answer, refs)
         for status, answer in operation.answers.items()
-    }
-    refused = {
-        str(status): _content("application/problem+json", refs[ProblemAnswer], "A problem.")
-        for status in sorted(problems - set(operation.answers))
     }
     written: Schema = {
         "operationId": operation.name,
         "summary": operation.summary,
         "parameters": _parameters(operation),
-        "responses": {**answers, **refused},
-        "security": [{"secret": []}, {"key": [], "keySecret": []}]
+        "responses": dict(sorted((problem_answers(operation.kinds()) | answers).items())),
+        "security": [{"secret": [operation.scope]}, {"key": [operation.scope], "keySecret": []}]
         if operation.authenticated
         else [],
     }
@@ -212,10 +125,10 @@ def _content(media_type: str, schema: Schema, description: str) -> Schema:
 
 
 def _parameters(operation: Operation) -> list[Schema]:
-    found: list[Schema] = []
-    if "{id}" in operation.path:
-        place = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
-        found.append(place)
+    found: list[Schema] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"\{(\w+)\}", operation.path)
+    ]
     found += [
         {"name": name, "in": "query", "required": False, "schema": _QUERY[name]}
         for name in operation.query

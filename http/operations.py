@@ -9,9 +9,11 @@ from starlette.responses import Response
 from headgate.http.auth import Authenticator
 from headgate.http.decisions import Decided, Decisions
 from headgate.http.exchange import Exchange
-from headgate.http.problems import NotCaughtUp, ResourceMissing
+from headgate.http.problems_of_requests import ResourceMissing
+from headgate.http.problems_of_services import NotCaughtUp
 from headgate.http.routing import json_answer
 from headgate.http.schemas import OperationAnswer
+from headgate.streams.cards import quoted
 from headgate.streams.settings import Settings
 from headgate.tables.configuration import ApiKey
 
@@ -30,9 +32,9 @@ class Operations:
 
     async def show(self, exchange: Exchange) -> Response:
         """The decision about a command. One that settle has not read yet is not "not found"."""
-        api_key = await self._authenticator.key_of(exchange.headers)
+        api_key = await self._authenticator.key_of(exchange, "payments:read")
         command_id = exchange.path("id")
-        missing = ResourceMissing(f"There is no operation {command_id[:40]!a}.")
+        missing = ResourceMissing(f"There is no operation {quoted(command_id)}.")
         if not COMMAND_ID.fullmatch(command_id):
             raise missing
         wait_ms = self._settings.read_wait_ms

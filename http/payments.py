@@ -9,26 +9,24 @@ import orjson
 from starlette.responses import Response
 
 from headgate.http.auth import Authenticator
-from headgate.http.body import check_media_type, parse_object
 from headgate.http.claims import Claims
 from headgate.http.creating import Creator, Submission
 from headgate.http.decisions import Decisions
 from headgate.http.exchange import LIMIT_DEFAULT, Exchange, whole_number
 from headgate.http.handoff import Accepted, Handoff, Outcome, Undecided
 from headgate.http.metrics import Metrics
-from headgate.http.problems import (
+from headgate.http.problems import Problem
+from headgate.http.problems_of_requests import (
     IdempotencyKeyMissing,
-    LogAway,
-    NotCaughtUp,
     ParameterInvalid,
-    Problem,
     ResourceMissing,
-    StoreAway,
 )
+from headgate.http.problems_of_services import LogAway, NotCaughtUp, StoreAway
 from headgate.http.routing import json_answer
 from headgate.http.schemas import PaymentRequest
-from headgate.http.validation import validated
+from headgate.http.validation import body_as
 from headgate.streams import ids
+from headgate.streams.cards import quoted
 from headgate.streams.clock import now_ms
 from headgate.streams.errors import CacheUnavailable, LogUnavailable, StoreUnavailable
 from headgate.streams.settings import Settings
@@ -71,13 +69,11 @@ class PaymentCreation:
         return _answered(submission, outcome)
 
     async def _submission(self, exchange: Exchange) -> Submission:
-        api_key = await self._authenticator.key_of(exchange.headers)
-        check_media_type(exchange.headers)
+        api_key = await self._authenticator.key_of(exchange, "payments:write")
         key = exchange.idempotency_key()
         if key is None:
             self._check_keyless(api_key)
-        members = parse_object(exchange.body)
-        asked = validated(PaymentRequest, members, seed_required=SEED_REQUIRED)
+        asked = body_as(PaymentRequest, exchange, api_key, seed_required=SEED_REQUIRED)
         return self._creator.submission(asked, api_key, key, exchange.request_id, now_ms())
 
     def _check_keyless(self, api_key: ApiKey) -> None:
@@ -137,7 +133,7 @@ class PaymentReading:
     async def show(self, exchange: Exchange) -> Response:
         """One payment: from PostgreSQL, else from the claim of its create, else it is waited for
         until settle has read what the log holds now (08 R12)."""
-        api_key = await self._authenticator.key_of(exchange.headers)
+        api_key = await self._authenticator.key_of(exchange, "payments:read")
         payment_id = exchange.path("id")
         if not PAYMENT_ID.fullmatch(payment_id):
             raise _missing(payment_id)
@@ -202,7 +198,7 @@ class PaymentReading:
 
     async def listed(self, exchange: Exchange) -> Response:
         """A page of payments, newest first."""
-        api_key = await self._authenticator.key_of(exchange.headers)
+        api_key = await self._authenticator.key_of(exchange, "payments:read")
         query = exchange.query()
         most = self._settings.page_size_max
         limit = whole_number(query, "limit", LIMIT_DEFAULT, least=1, most=most)
@@ -235,7 +231,7 @@ class PaymentReading:
             if place is None:
                 name = "ending_before" if after is None else "starting_after"
                 raise ParameterInvalid(
-                    f"{name} is {cursor[:40]!a}, which is no payment of yours.", param=name
+                    f"{name} is {quoted(cursor)}, which is no payment of yours.", param=name
                 )
             statement = "payments_after" if after is None else "payments_before"
             at = (place["created_at"], place["id"])
@@ -248,4 +244,4 @@ def _snapshot(record: str) -> bytes:
 
 
 def _missing(payment_id: str) -> ResourceMissing:
-    return ResourceMissing(f"There is no payment {payment_id[:40]!a}.")
+    return ResourceMissing(f"There is no payment {quoted(payment_id)}.")

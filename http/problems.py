@@ -1,26 +1,24 @@
-"""What can be wrong with a request, as RFC 9457 problems with the seed's `error` member.
+"""An answer that is an error: an RFC 9457 problem with the seed's `error` member.
 
 Problem
-├── BadRequest 400          JsonMalformed, ParameterMissing, ParameterInvalid, AmountTooLarge,
-│                           CurrencyUnsupported, CardNumberInvalid, CardExpired, VpaInvalid,
-│                           IdempotencyKeyMissing
-├── Unauthorized 401        ApiKeyMissing, ApiKeyInvalid, ApiKeyRevoked
-├── ResourceMissing 404     also for what belongs to another merchant
-├── MethodNotAllowed 405, RequestTimeout 408, PayloadTooLarge 413, UnsupportedMediaType 415,
-│   HeadersTooLarge 431
-├── KeyInUse 409, KeyReused 422, UrlForbidden 422
-├── InternalError 500
-└── TryAgain 503            LogAway, StoreAway, NotCaughtUp, Overloaded, OutcomeUnknown
+├── problems_of_requests   what is wrong with a request: 400, 404, 405, 408, 413, 415, 422, 431
+├── problems_of_access     who asks, for what, and how often: 401, 403, 429
+├── problems_of_payments   what a payment refuses: 400, 402
+└── problems_of_services   what happened here: 409, 422, 500, 503
+
+A class with a `code` is one error of 01 §7.5, and owns what there is to say about it: its docstring
+is its meaning, `remedy` what to do; its schema, its page and its example are made from these.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, NamedTuple, TypeAlias
+from typing import Any, ClassVar, NamedTuple, Self, TypeAlias
 
 import orjson
 from starlette.responses import Response
 
+from headgate.streams.cards import masked
 from headgate.streams.errors import HeadgateError
 
 Json: TypeAlias = str | int | float | bool | Sequence["Json"] | Mapping[str, "Json"] | None
@@ -34,6 +32,9 @@ SEED_MISSING = "Missing required fields"
 SEED_INTERNAL = "Internal Server Error"
 
 
+_by_code: dict[str, type[Problem]] = {}
+
+
 class Flaw(NamedTuple):
     """One thing that is wrong with the request: where, and which of the codes of 01 §7.5."""
 
@@ -43,15 +44,29 @@ class Flaw(NamedTuple):
 
 
 class Problem(HeadgateError):
-    """An answer that is an error. Each subclass knows its status, code and title."""
+    """An answer that is an error. A subclass without a code is a family and never raised."""
 
-    status: ClassVar[int] = 500
-    code: ClassVar[str] = "internal_error"
-    title: ClassVar[str] = "Internal error"
+    status: ClassVar[int]
+    code: ClassVar[str]
+    title: ClassVar[str]
+    remedy: ClassVar[str]
+    """What the caller does about it, in sentences."""
+    sample: ClassVar[str]
+    """A detail as it may stand in an answer, for the example."""
+    sample_param: ClassVar[str | None] = None
     seed_code: ClassVar[str] = "BAD_REQUEST_ERROR"
+    seed_description: ClassVar[str | None] = None
+    """The seed's own words in its error object; without any, `detail` stands there."""
     retryable: ClassVar[bool] = False
     closes: ClassVar[bool] = False
     """Whether the connection is closed after the answer."""
+
+    def __init_subclass__(cls) -> None:
+        """Enter the class under its code, which no other class may have."""
+        super().__init_subclass__()
+        code = cls.__dict__.get("code")
+        if code is not None and _by_code.setdefault(code, cls) is not cls:
+            raise TypeError(f"{cls.__name__} has the code of {_by_code[code].__name__}: {code}")
 
     def __init__(
         self,
@@ -62,16 +77,27 @@ class Problem(HeadgateError):
         seed_error: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """`seed_error` is the string that the seed answers on this route, where it has one."""
+        """`seed_error` is the string that the seed answers on this route in place of its error
+        object, where it has one."""
         super().__init__(detail)
-        self.detail = detail[:DETAIL_CHARACTERS_MAX]
+        self.detail = masked(detail)[:DETAIL_CHARACTERS_MAX]
         self.param = param
         self.flaws = flaws
         self.seed_error = seed_error
         self.headers = dict(headers or {})
+        self.decline_code: str | None = None
+        self.advice_code: str | None = None
+        self.more: dict[str, Json] = {}
+        """Members that only this problem has."""
+
+    @classmethod
+    def example(cls) -> Self:
+        """The problem as it may be answered, for the docs."""
+        return cls(cls.sample, param=cls.sample_param)
 
     def document(self, request_id: str) -> dict[str, Json]:
         """The problem as JSON."""
+        described = self.seed_description or self.detail
         return {
             "type": f"/errors/{self.code}",
             "title": self.title,
@@ -81,11 +107,25 @@ class Problem(HeadgateError):
             "code": self.code,
             "param": self.param,
             "errors": [flaw._asdict() for flaw in self.flaws[:ERRORS_MAX]],
-            "decline_code": None,
-            "advice_code": None,
+            "decline_code": self.decline_code,
+            "advice_code": self.advice_code,
             "retryable": self.retryable,
             "request_id": request_id,
-            "error": self.seed_error or {"code": self.seed_code, "description": self.detail},
+            **self.more,
+            "error": self.seed_error or {"code": self.seed_code, "description": described},
+        }
+
+    @classmethod
+    def schema(cls) -> dict[str, Any]:
+        """JSON schema of what distinguishes this error from the other ones."""
+        return {
+            "properties": {
+                "type": {"const": f"/errors/{cls.code}"},
+                "title": {"const": cls.title},
+                "status": {"const": cls.status},
+                "code": {"const": cls.code},
+                "retryable": {"const": cls.retryable},
+            }
         }
 
     def response(self, request_id: str) -> Response:
@@ -97,202 +137,22 @@ class Problem(HeadgateError):
         return Response(body, self.status, headers, MEDIA_TYPE)
 
 
-class BadRequest(Problem):
-    """The request says something that Headgate does not take."""
+class Later(Problem):
+    """An error that passes: `Retry-After` says in how many seconds to try again."""
 
-    status, code, title = 400, "parameter_invalid", "Invalid request"
-
-
-class JsonMalformed(BadRequest):
-    """The body is not one JSON object."""
-
-    code, title = "json_malformed", "Malformed JSON"
-
-
-class ParameterMissing(BadRequest):
-    """A required member is not there."""
-
-    code, title = "parameter_missing", "Missing parameter"
-
-
-class ParameterInvalid(BadRequest):
-    """A member, header or query parameter has a value that is not taken."""
-
-    code, title = "parameter_invalid", "Invalid parameter"
-
-
-class AmountTooLarge(BadRequest):
-    """The amount is above the most that one payment may move."""
-
-    code, title = "amount_too_large", "Amount too large"
-
-
-class CurrencyUnsupported(BadRequest):
-    """The currency is not one of the supported ISO 4217 codes, in upper case."""
-
-    code, title = "currency_unsupported", "Unsupported currency"
-
-
-class CardNumberInvalid(BadRequest):
-    """The card number has the wrong length or check digit."""
-
-    code, title, seed_code = "card_number_invalid", "Invalid card number", "INVALID_CARD"
-
-
-class CardExpired(BadRequest):
-    """The card's expiry date has passed."""
-
-    code, title, seed_code = "card_expired", "Expired card", "EXPIRED_CARD"
-
-
-class VpaInvalid(BadRequest):
-    """The UPI address is not of the form name@handle."""
-
-    code, title, seed_code = "vpa_invalid", "Invalid UPI address", "INVALID_VPA"
-
-
-class IdempotencyKeyMissing(BadRequest):
-    """This merchant asked that writes without an Idempotency-Key be refused."""
-
-    code, title = "idempotency_key_missing", "Missing Idempotency-Key"
-
-
-class Unauthorized(Problem):
-    """Nobody is known by these credentials."""
-
-    status, code, title = 401, "api_key_invalid", "Invalid API key"
-    seed_code = "AUTHENTICATION_ERROR"
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail, headers={"WWW-Authenticate": 'Bearer realm="headgate"'})
-
-
-class ApiKeyMissing(Unauthorized):
-    """The request brings no API key, or half of one."""
-
-    code, title = "api_key_missing", "Missing API key"
-
-
-class ApiKeyInvalid(Unauthorized):
-    """The key or its secret is wrong; which of the two is not told."""
-
-
-class ApiKeyRevoked(Unauthorized):
-    """The key was revoked."""
-
-    code, title = "api_key_revoked", "Revoked API key"
-
-
-class ResourceMissing(Problem):
-    """There is no such thing, or it is another merchant's."""
-
-    status, code, title = 404, "resource_missing", "Not found"
-    seed_code = "NOT_FOUND_ERROR"
-
-
-class MethodNotAllowed(Problem):
-    """The path exists, but not with this method; `Allow` says which there are."""
-
-    status, code, title = 405, "method_not_allowed", "Method not allowed"
-
-    def __init__(self, method: str, allowed: Sequence[str]) -> None:
-        names = ", ".join(allowed)
-        super().__init__(
-            f"{method[:20]} is not possible here; use {names}.", headers={"Allow": names}
-        )
-
-
-class RequestTimeout(Problem):
-    """The request did not arrive in time."""
-
-    status, code, title, retryable, closes = 408, "request_timeout", "Request timeout", True, True
-
-
-class PayloadTooLarge(Problem):
-    """The body is longer than the limit."""
-
-    status, code, title, closes = 413, "payload_too_large", "Payload too large", True
-
-
-class UnsupportedMediaType(Problem):
-    """The body is not plain `application/json`."""
-
-    status, code, title = 415, "unsupported_media_type", "Unsupported media type"
-
-
-class HeadersTooLarge(Problem):
-    """The request's headers are too long or too many."""
-
-    status, code, title, closes = 431, "headers_too_large", "Request headers too large", True
-
-
-class HttpMalformed(BadRequest):
-    """What arrived is not an HTTP request."""
-
-    code, title, closes = "http_malformed", "Malformed HTTP request", True
-
-
-class KeyInUse(Problem):
-    """The first request with this key has no answer yet."""
-
-    status, code, title, retryable = 409, "idempotency_key_in_use", "Idempotency-Key in use", True
-
-
-class KeyReused(Problem):
-    """The key stands for another request."""
-
-    status, code, title = 422, "idempotency_key_reused", "Idempotency-Key reused"
-
-
-class UrlForbidden(Problem):
-    """Webhooks must not be sent to this URL."""
-
-    status, code, title = 422, "webhook_url_forbidden", "Webhook URL forbidden"
-
-
-class InternalError(Problem):
-    """A fault of Headgate. The log has it under the request id."""
-
-    seed_code = "INTERNAL_SERVER_ERROR"
-
-
-class TryAgain(Problem):
-    """Something that Headgate needs is away; the same request may be sent again."""
-
-    status, code, title, retryable = 503, "unavailable", "Temporarily unavailable", True
-    seed_code = "SERVICE_UNAVAILABLE_ERROR"
+    retryable = True
 
     def __init__(
         self, detail: str, *, retry_after_s: int, headers: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(detail, headers={"Retry-After": str(retry_after_s), **(headers or {})})
 
-
-class LogAway(TryAgain):
-    """Kafka is away and the outbox cannot take the command: nothing happened."""
-
-    code, title = "log_unavailable", "The log is unavailable"
-
-
-class StoreAway(TryAgain):
-    """PostgreSQL is away, and nothing else can answer."""
-
-    code, title = "store_unavailable", "The store is unavailable"
+    @classmethod
+    def example(cls) -> Self:
+        """The problem as it may be answered, for the docs."""
+        return cls(cls.sample, retry_after_s=1)
 
 
-class NotCaughtUp(TryAgain):
-    """The settle worker is behind, so it cannot be told yet whether this exists."""
-
-    code, title = "not_caught_up", "Not caught up"
-
-
-class Overloaded(TryAgain):
-    """More requests are in flight than this process takes."""
-
-    code, title = "overloaded", "Overloaded"
-
-
-class OutcomeUnknown(TryAgain):
-    """The command may or may not be on the log: repeating it with the same key is safe."""
-
-    code, title = "outcome_unknown", "Outcome unknown"
+def kind_of(code: str) -> type[Problem] | None:
+    """The error with this code, if its module was imported; `problem_kinds` imports all."""
+    return _by_code.get(code)

@@ -13,13 +13,8 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 from uvicorn.server import ServerState
 
-from headgate.http.problems import (
-    MEDIA_TYPE,
-    HeadersTooLarge,
-    HttpMalformed,
-    Problem,
-    RequestTimeout,
-)
+from headgate.http.problems import MEDIA_TYPE, Problem
+from headgate.http.problems_of_requests import HeadersTooLarge, HttpMalformed, RequestTimeout
 from headgate.streams import ids
 from headgate.streams.settings import Settings
 

@@ -10,7 +10,9 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from headgate.http.exchange import ROUTE, Exchange
-from headgate.http.problems import Json, MethodNotAllowed, ResourceMissing
+from headgate.http.problems import Json
+from headgate.http.problems_of_requests import MethodNotAllowed, ResourceMissing
+from headgate.streams.cards import quoted
 
 Handler = Callable[[Exchange], Awaitable[Response]]
 
@@ -41,7 +43,7 @@ def at(template: str, **handlers: Handler) -> Route:
 async def nowhere(scope: Scope, receive: Receive, send: Send) -> None:
     """The answer to every path that is no route."""
     del receive, send
-    raise ResourceMissing(f"There is nothing at {scope['path'][:200]!a}; see /openapi.json.")
+    raise ResourceMissing(f"There is nothing at {quoted(scope['path'], 200)}; see /openapi.json.")
 
 
 def json_answer(

@@ -8,24 +8,30 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from headgate.http.problems import (
-    SEED_MISSING,
+from headgate.http.body import Members, check_media_type, parse_object
+from headgate.http.exchange import Exchange
+from headgate.http.problems import SEED_MISSING, Flaw
+from headgate.http.problems_of_requests import (
     AmountTooLarge,
     BadRequest,
     CardExpired,
     CardNumberInvalid,
     CurrencyUnsupported,
-    Flaw,
     ParameterInvalid,
     ParameterMissing,
+    ParameterUnknown,
     VpaInvalid,
 )
-from headgate.streams.cards import masked
+from headgate.streams.cards import masked, quoted
+from headgate.tables.configuration import ApiKey
 
 Model = TypeVar("Model", bound=BaseModel)
 
 VALUE_CHARACTERS_MAX = 40
 DETAIL_CHARACTERS_MAX = 160
+
+_FRACTIONS_SHOWN_BELOW = 10**9
+"""Larger ones may be written with an exponent, in which nothing finds a card number."""
 
 _SECRET_MEMBERS = frozenset({"card", "webhookSecret", "webhook_secret"})
 """Members whose values are never repeated in an answer."""
@@ -34,6 +40,7 @@ _BY_CODE: dict[str, type[BadRequest]] = {
     problem.code: problem
     for problem in (
         ParameterMissing,
+        ParameterUnknown,
         AmountTooLarge,
         CurrencyUnsupported,
         CardNumberInvalid,
@@ -42,17 +49,47 @@ _BY_CODE: dict[str, type[BadRequest]] = {
     )
 }
 
+_CODES = {"missing": ParameterMissing.code, "extra_forbidden": ParameterUnknown.code}
+"""What pydantic itself finds, by its word for it."""
+
+
+def body_as(
+    model: type[Model],
+    exchange: Exchange,
+    api_key: ApiKey,
+    *,
+    seed_required: Sequence[str] = (),
+    may_be_empty: bool = False,
+) -> Model:
+    """The body of a request as a model, read as strictly as its API key asks for.
+
+    No body at all is taken as `{}` where that `may_be_empty`. Raises a BadRequest, or
+    UnsupportedMediaType.
+    """
+    if may_be_empty and not exchange.body:
+        members: Members = {}
+    else:
+        check_media_type(exchange.headers)
+        members = parse_object(exchange.body)
+    strict = api_key.strict_parameters
+    return validated(model, members, strict=strict, seed_required=seed_required)
+
 
 def validated(
-    model: type[Model], members: Mapping[str, Any], *, seed_required: Sequence[str] = ()
+    model: type[Model],
+    members: Mapping[str, Any],
+    *,
+    strict: bool,
+    seed_required: Sequence[str] = (),
 ) -> Model:
     """`members` as a model, or the problem that says what is wrong with which of them.
 
-    Where one of `seed_required` is missing, zero or empty, the seed said so in a string of its
-    own, which is kept (08 R19).
+    Unknown members, also nested ones, are ignored, or refused when `strict`. Where one of
+    `seed_required` is missing, zero or empty, the seed said so in a string of its own, which is
+    kept (08 R19).
     """
     try:
-        return model.model_validate(members)
+        return model.model_validate(members, extra="forbid" if strict else None)
     except ValidationError as error:
         flaws = [_flaw(detail) for detail in error.errors(include_url=False)]
     first = min(flaws, key=lambda flaw: flaw.code != ParameterMissing.code)
@@ -66,11 +103,13 @@ def validated(
 
 
 def _flaw(error: ErrorDetails) -> Flaw:
-    where = [str(part)[:VALUE_CHARACTERS_MAX] for part in error["loc"]]
+    where = [masked(str(part))[:VALUE_CHARACTERS_MAX] for part in error["loc"]]
     name = masked(".".join(where))
     code = _code(error["type"], name)
     if code == ParameterMissing.code:
         detail = f"{name} is missing."
+    elif code == ParameterUnknown.code:
+        detail = f"{name} is not known here, and this API key has strict_parameters."
     elif error["type"] in _BY_CODE or where[0] in _SECRET_MEMBERS:
         detail = f"{name}: {error['msg']}."
     else:
@@ -79,8 +118,8 @@ def _flaw(error: ErrorDetails) -> Flaw:
 
 
 def _code(kind: str, name: str) -> str:
-    if kind == "missing":
-        return ParameterMissing.code
+    if kind in _CODES:
+        return _CODES[kind]
     if kind == "less_than_equal" and name == "amount":
         return AmountTooLarge.code
     return kind if kind in _BY_CODE else ParameterInvalid.code
@@ -91,14 +130,11 @@ def _shown(value: object) -> str:
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "a list"
     if isinstance(value, str):
-        text = ascii(masked(value))
-    else:
-        text = (
-            str(value)
-            if not isinstance(value, int) or abs(value) < 10**VALUE_CHARACTERS_MAX
-            else "a number of many digits"
-        )
-    return text if len(text) <= VALUE_CHARACTERS_MAX else text[:VALUE_CHARACTERS_MAX] + "…"
+        return quoted(value, VALUE_CHARACTERS_MAX)
+    most = 10**VALUE_CHARACTERS_MAX if isinstance(value, int) else _FRACTIONS_SHOWN_BELOW
+    if isinstance(value, int | float) and abs(value) >= most:
+        return "a number of many digits"
+    return masked(str(value))[:VALUE_CHARACTERS_MAX]
 
 
 def _sentence(message: str) -> str:

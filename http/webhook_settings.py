@@ -13,12 +13,12 @@ from asyncpg.pool import PoolConnectionProxy
 from starlette.responses import Response
 
 from headgate.http.auth import Authenticator
-from headgate.http.body import check_media_type, parse_object
 from headgate.http.exchange import Exchange
-from headgate.http.problems import Json, ParameterMissing, UrlForbidden
+from headgate.http.problems import Json
+from headgate.http.problems_of_requests import ParameterMissing, UrlForbidden
 from headgate.http.routing import json_answer
 from headgate.http.schemas import SettingsRequest
-from headgate.http.validation import validated
+from headgate.http.validation import body_as
 from headgate.streams import ids
 from headgate.streams.addresses import check_address, check_url
 from headgate.streams.errors import StoreUnavailable, WebhookUrlForbidden
@@ -70,9 +70,8 @@ class WebhookSettings:
 
     async def put(self, exchange: Exchange) -> Response:
         """Change URL, secret or both, in one transaction with the audit row."""
-        api_key = await self._authenticator.key_of(exchange.headers)
-        check_media_type(exchange.headers)
-        asked = validated(SettingsRequest, parse_object(exchange.body))
+        api_key = await self._authenticator.key_of(exchange, "webhooks:write")
+        asked = body_as(SettingsRequest, exchange, api_key)
         if asked.url is None and asked.secret is None:
             raise ParameterMissing("Send webhookUrl, webhookSecret or both.", param="webhookUrl")
         if asked.url is not None:

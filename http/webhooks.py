@@ -11,10 +11,13 @@ from starlette.responses import Response
 
 from headgate.http.auth import Authenticator
 from headgate.http.exchange import LIMIT_DEFAULT, Exchange, whole_number
-from headgate.http.problems import Json, OutcomeUnknown, ResourceMissing
+from headgate.http.problems import Json
+from headgate.http.problems_of_requests import ResourceMissing
+from headgate.http.problems_of_services import OutcomeUnknown
 from headgate.http.routing import json_answer
 from headgate.streams import ids
 from headgate.streams.bus import Bus, Record
+from headgate.streams.cards import quoted
 from headgate.streams.clock import iso
 from headgate.streams.deliveries import DeliveryWanted
 from headgate.streams.errors import LogUnavailable, SecretUnreadable
@@ -49,7 +52,7 @@ class Webhooks:
 
     async def listed(self, exchange: Exchange) -> Response:
         """A page of deliveries, newest first, and where they go. The secret is masked."""
-        api_key = await self._authenticator.key_of(exchange.headers)
+        api_key = await self._authenticator.key_of(exchange, "webhooks:read")
         query = exchange.query()
         most = self._settings.page_size_max
         limit = whole_number(query, "limit", LIMIT_DEFAULT, least=1, most=most)
@@ -81,7 +84,7 @@ class Webhooks:
 
     async def retry(self, exchange: Exchange) -> Response:
         """Ask for one more attempt, now. The lane that owns the endpoint makes it (08 R28)."""
-        api_key = await self._authenticator.key_of(exchange.headers)
+        api_key = await self._authenticator.key_of(exchange, "webhooks:write")
         delivery_id = exchange.path("id")
         row = None
         if DELIVERY_ID.fullmatch(delivery_id):
@@ -89,7 +92,7 @@ class Webhooks:
                 "delivery", delivery_id, api_key.merchant_id, api_key.mode
             )
         if row is None:
-            raise ResourceMissing(f"There is no webhook delivery {delivery_id[:40]!a}.")
+            raise ResourceMissing(f"There is no webhook delivery {quoted(delivery_id)}.")
         await self._publish(row, exchange.idempotency_key() or ids.draw_key())
         return json_answer(
             {"id": delivery_id, "status": "pending", "message": "Webhook retry scheduled"}

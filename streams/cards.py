@@ -83,6 +83,13 @@ def masked(text: str) -> str:
     return text
 
 
+def quoted(text: str, most: int = 40) -> str:
+    """What somebody sent, as it may stand in an answer or a log: between quotation marks, in ASCII,
+    at most so many characters of it, and without a card number."""
+    safe = masked(text)
+    return ascii(safe if len(safe) <= most else safe[:most] + "...")
+
+
 class Fingerprints:
     """Keyed hashes of card numbers: equal for equal cards, useless without the key (00 A15)."""
 

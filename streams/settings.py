@@ -93,6 +93,22 @@ class Settings(BaseSettings):
     metadata_bytes_max: PositiveInt = 8192
     """Most bytes of JSON that a payment's metadata may have."""
 
+    # Limits
+    writes_per_s_live: int = Field(1000, ge=0)
+    """Writes a second that a live API key may make at one edge process, unless the key has a rate
+    of its own. 0 is no limit, here and below; `headgate up` sets all of these to 0."""
+    writes_per_s_test: int = Field(250, ge=0)
+    """Writes a second that a test API key may make at one edge process."""
+    reads_per_s_live: int = Field(5000, ge=0)
+    """Reads a second that a live API key may make at one edge process."""
+    reads_per_s_test: int = Field(1000, ge=0)
+    """Reads a second that a test API key may make at one edge process."""
+    payment_writes_per_min: int = Field(20, ge=0)
+    """Writes a minute to one payment: captures, refunds, cancels."""
+    wrong_keys_per_min: int = Field(100, ge=0)
+    """Wrong API keys a minute from one address; more are answered 429. Right keys always work,
+    so a proxy in front of the edge, whose address all clients have, harms nobody."""
+
     # Log
     partitions: PositiveInt = 8
     """Partitions of every topic. Frozen once the topics exist."""

@@ -14,6 +14,7 @@ from headgate.streams.commands import Mode
 from headgate.streams.errors import StoreUnavailable
 from headgate.streams.settings import Settings
 from headgate.tables.postgres import Postgres
+from headgate.tables.scopes import DEFAULT_SCOPES
 
 log = structlog.get_logger(__name__)
 
@@ -26,10 +27,14 @@ class Merchant(BaseModel):
     id: str
     name: str
     require_keys: bool
+    active: bool = True
 
 
 class ApiKey(BaseModel):
-    """The hashed half of a key pair. `id` is the public half that may stand in a browser."""
+    """The hashed half of a key pair. `id` is the public half that may stand in a browser.
+
+    Members with a default are younger than some remembered configurations, which lack them.
+    """
 
     model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
 
@@ -39,6 +44,15 @@ class ApiKey(BaseModel):
     secret_hash: bytes
     """SHA-256 of the secret."""
     revoked: bool
+    name: str | None = None
+    scopes: frozenset[str] = DEFAULT_SCOPES
+    """Text, since a newer version may have granted what this one does not know."""
+    rate_per_s: int | None = None
+    """Writes a second; None is the default of the mode."""
+    strict_parameters: bool = False
+    expires_at_ms: int | None = None
+    """When the overlap of a rotated key ends."""
+    replaced_by: str | None = None
 
 
 class Endpoint(BaseModel):

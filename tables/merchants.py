@@ -11,6 +11,7 @@ from headgate.streams.commands import Mode
 from headgate.streams.ids import draw_id
 from headgate.streams.settings import Settings
 from headgate.tables.postgres import Postgres, statements
+from headgate.tables.scopes import DEFAULT_SCOPES
 
 SEED_EVENTS = ("payment.success", "payment.failed", "refund.processed")
 """What the seed sends, and so what its settings call subscribes to (08 R30)."""
@@ -46,7 +47,12 @@ async def create(
     async with postgres.connection() as connection, connection.transaction():
         await connection.execute(statements()["create_merchant"], merchant_id, name, email)
         await connection.execute(
-            statements()["create_api_key"], key, merchant_id, mode, hash_secret(secret)
+            statements()["create_api_key"],
+            key,
+            merchant_id,
+            mode,
+            hash_secret(secret),
+            sorted(DEFAULT_SCOPES),
         )
         await connection.execute(statements()["bump_configuration"])
         await connection.execute(

@@ -37,6 +37,12 @@ _AWAY = (
 )
 """What asyncpg raises when PostgreSQL is away, dies in mid-statement or refuses."""
 
+_NOT_MIGRATED = (
+    asyncpg.UndefinedTableError,
+    asyncpg.UndefinedColumnError,
+    asyncpg.InvalidSchemaNameError,
+)
+
 
 @cache
 def statements() -> dict[str, str]:
@@ -52,8 +58,8 @@ def _translated(error: BaseException) -> HeadgateError:
     state = getattr(error, "sqlstate", None) or ""
     if state[:2] in _REFUSED_CLASSES:
         return RowRefused(f"PostgreSQL refuses a row: {type(error).__name__} ({state})")
-    if isinstance(error, asyncpg.UndefinedTableError | asyncpg.InvalidSchemaNameError):
-        return StoreUnavailable("the schema is missing: run `headgate migrate`")
+    if isinstance(error, _NOT_MIGRATED):
+        return StoreUnavailable("the schema is missing or older: run `headgate migrate`")
     return StoreUnavailable(f"PostgreSQL is away: {type(error).__name__}: {error}")
 
 

@@ -124,6 +124,12 @@ def settings_of(stack: Stack, namespace: str) -> Settings:
         test_mode=True,
         test_processing_delay_ms=0,
         partitions=4,
+        writes_per_s_test=0,
+        writes_per_s_live=0,
+        reads_per_s_test=0,
+        reads_per_s_live=0,
+        payment_writes_per_min=0,
+        wrong_keys_per_min=0,
     )
 
 

@@ -13,7 +13,8 @@ from annotated_types import Ge, Gt, Le
 from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
 
-from headgate.cli.docs_states import states
+from headgate.cli.docs_of_errors import errors
+from headgate.cli.docs_of_states import states
 from headgate.streams.settings import Settings
 from headgate.streams.topics import FOREVER, Topic, all_topics
 
@@ -139,6 +140,7 @@ def _kept(topic: Topic) -> str:
 
 PAGES: dict[str, Callable[[], str]] = {
     "docs/configuration.md": configuration,
+    "docs/reference/errors.md": lambda: errors(MADE.format(source="http/problems_of_*.py")),
     "docs/reference/topics.md": topics,
     "docs/reference/states.md": lambda: states(MADE.format(source="tables/transitions.py")),
 }

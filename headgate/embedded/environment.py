@@ -8,11 +8,24 @@ from pathlib import Path
 from headgate.embedded import status
 from headgate.embedded.addresses import Addresses, known
 
+NO_LIMITS = {
+    f"HEADGATE_{name}": "0"
+    for name in (
+        "WRITES_PER_S_LIVE",
+        "WRITES_PER_S_TEST",
+        "READS_PER_S_LIVE",
+        "READS_PER_S_TEST",
+        "PAYMENT_WRITES_PER_MIN",
+        "WRONG_KEYS_PER_MIN",
+    )
+}
+"""On one's own machine there are no rate limits unless one sets them (08 R19)."""
 LOCAL_DEFAULTS = {
     "TEST_MODE": "true",
     "TEST_PROCESSING_DELAY": "0",
     "HEADGATE_WEBHOOK_ALLOW_LOOPBACK": "true",
     "HEADGATE_WORKER_NICENESS": "5",
+    **NO_LIMITS,
 }
 """What makes a first try on one's own machine pleasant; whatever the user sets wins."""
 SERVERS = {

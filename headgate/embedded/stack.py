@@ -13,6 +13,7 @@ from pathlib import Path
 
 from headgate.embedded import nobody, process, status
 from headgate.embedded.addresses import Addresses, known
+from headgate.embedded.environment import NO_LIMITS
 from headgate.embedded.errors import CannotStart
 from headgate.embedded.lock import Lock
 
@@ -106,6 +107,7 @@ class Stack:
             "HEADGATE_WEBHOOK_ALLOW_LOOPBACK": "true",
             "TEST_MODE": "true",
             "TEST_PROCESSING_DELAY": "0",
+            **NO_LIMITS,
         }
 
     def pid(self, role: str) -> int:

@@ -8,13 +8,15 @@ update configuration set version = version + 1 returning version
 update configuration set redis_token = $1, version = version + 1 where redis_token is null
 
 -- name: merchants
-select id, name, require_keys from merchants
+select id, name, require_keys, active from merchants
 
 -- name: merchant_by_email
 select id, name from merchants where email = $1
 
 -- name: api_keys
-select id, merchant_id, mode, secret_hash, revoked_at is not null as revoked from api_keys
+select id, merchant_id, mode, secret_hash, revoked_at is not null as revoked, name, scopes, rate_per_s,
+    strict_parameters, (extract(epoch from expires_at) * 1000)::bigint as expires_at_ms, replaced_by
+from api_keys
 
 -- name: webhook_endpoints
 select id, merchant_id, mode, is_default, url, sealed_secret, event_types, enabled
@@ -24,7 +26,7 @@ from webhook_endpoints
 insert into merchants(id, name, email) values($1, $2, $3)
 
 -- name: create_api_key
-insert into api_keys(id, merchant_id, mode, secret_hash) values($1, $2, $3, $4)
+insert into api_keys(id, merchant_id, mode, secret_hash, scopes) values($1, $2, $3, $4, $5)
 
 -- name: audit
 insert into audit(actor, action, subject, change) values($1, $2, $3, $4::jsonb)

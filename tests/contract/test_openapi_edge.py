@@ -52,7 +52,11 @@ def test_it_is_json_without_dangling_references() -> None:
     assert json.loads(json.dumps(DOCUMENT)) == DOCUMENT
     assert DOCUMENT["openapi"].startswith("3.1")
     found = set(references(DOCUMENT))
-    known = {f"#/components/schemas/{name}" for name in DOCUMENT["components"]["schemas"]}
+    known = {
+        f"#/components/{kind}/{name}"
+        for kind, names in DOCUMENT["components"].items()
+        for name in names
+    }
     assert found
     assert found <= known
 
@@ -60,6 +64,21 @@ def test_it_is_json_without_dangling_references() -> None:
 def test_every_schema_is_a_json_schema() -> None:
     for schema in DOCUMENT["components"]["schemas"].values():
         Draft202012Validator.check_schema(schema)
+
+
+def test_the_codes_behind_each_status_are_those_that_the_route_may_answer_with() -> None:
+    for operation in OPERATIONS:
+        responses = DOCUMENT["paths"][operation.path][operation.method]["responses"]
+        for kind in operation.kinds():
+            answer = responses[str(kind.status)]
+            if kind.status in operation.answers:
+                continue
+            if "$ref" in answer:
+                answer = DOCUMENT["components"]["responses"][answer["$ref"].rpartition("/")[2]]
+            schema = answer["content"]["application/problem+json"]["schema"]
+            whole = {**schema, "components": DOCUMENT["components"]}
+            Draft202012Validator(whole).validate(kind.example().document("req_1"))
+            assert f"`{kind.code}`" in answer["description"]
 
 
 def test_every_operation_has_a_name_of_its_own_and_says_what_goes_wrong() -> None:

@@ -12,7 +12,7 @@ import redis.asyncio
 from headgate.embedded.stack import Stack
 from headgate.http.creating import Creator, Submission
 from headgate.http.handoff import Accepted, Undecided
-from headgate.http.problems import KeyReused
+from headgate.http.problems_of_requests import KeyReused
 from headgate.http.schemas import PaymentRequest
 from headgate.http.services import Services
 from headgate.streams.clock import now_ms

@@ -20,7 +20,7 @@ class Part:
     @property
     def reserved(self) -> bool:
         """Whether its end is not known."""
-        return self.state in ("submitted", "in_doubt", "needs_review")
+        return self.state in ("requested", "submitted", "in_doubt", "needs_review")
 
 
 @dataclass

@@ -120,6 +120,7 @@ class Desk:
 
 def request(key: str = "key-1", look: int = 0, **change: object) -> AcquirerRequest:
     asked = decide(None, create(key), AT_MS).requests[0].request
+    assert isinstance(asked, AcquirerRequest)
     kind = "inquire" if look else "authorize"
     return asked.model_copy(update={"look": look, "type": kind, **change})
 

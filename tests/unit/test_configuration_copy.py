@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from headgate.streams.settings import Settings
 from headgate.tables.configuration import Configuration, ConfigurationCopy
 from headgate.tables.merchants import hash_secret
 from headgate.tables.postgres import Postgres, Row
+from headgate.tables.scopes import DEFAULT_SCOPES
 from tests.unit.fakes import until
 
 SECRET = "secret_test_xyz789"
@@ -143,6 +145,24 @@ async def test_a_file_that_cannot_be_read_is_as_good_as_none(
     [file] = here.state_dir.iterdir()
     file.write_text(content)
     assert ConfigurationCopy(here, postgres).now == Configuration()
+
+
+async def test_a_file_of_an_older_version_is_still_read_08_r18(
+    here: Settings, postgres: FakePostgres
+) -> None:
+    """It lacks what keys and merchants have learned since; nobody is locked out by an upgrade."""
+    known = await ConfigurationCopy(here, postgres).refresh()
+    [file] = here.state_dir.iterdir()
+    old = json.loads(file.read_text())
+    young = ("name", "scopes", "rate_per_s", "strict_parameters", "expires_at_ms", "replaced_by")
+    for member in young:
+        del old["keys"]["key_test_abc123"][member]
+    del old["merchants"]["mer_1"]["active"]
+    file.write_text(json.dumps(old))
+    assert ConfigurationCopy(here, postgres).now == known
+    key = known.keys["key_test_abc123"]
+    assert (key.scopes, key.strict_parameters) == (DEFAULT_SCOPES, False)
+    assert known.merchants["mer_1"].active
 
 
 async def test_a_folder_that_cannot_be_written_costs_only_the_memory(

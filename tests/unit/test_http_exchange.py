@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headgate.http.exchange import Exchange, whole_number
-from headgate.http.problems import ParameterInvalid
+from headgate.http.problems_of_requests import ParameterInvalid
 
 
 def asked(key: str) -> Exchange:

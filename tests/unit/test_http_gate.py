@@ -15,7 +15,6 @@ from starlette.responses import Response
 from headgate.http.exchange import Exchange
 from headgate.http.gate import Gate
 from headgate.http.metrics import Metrics
-from headgate.http.problems import Problem, ResourceMissing
 from headgate.http.routing import at, json_answer, nowhere
 from headgate.streams.errors import CacheUnavailable, LogUnavailable, StoreUnavailable
 from headgate.streams.settings import Settings
@@ -108,20 +107,3 @@ async def test_beyond_the_requests_that_it_works_on_it_is_overloaded() -> None:
         held.set()
         statuses = sorted(answer.status_code for answer in await asyncio.gather(*asked))
         assert statuses == [200, 200, 200, 503]
-
-
-def _problems(kind: type[Problem]) -> list[type[Problem]]:
-    return [kind, *(each for child in kind.__subclasses__() for each in _problems(child))]
-
-
-@pytest.mark.parametrize("kind", _problems(Problem))
-def test_every_problem_has_a_status_code_title_and_reason(kind: type[Problem]) -> None:
-    assert kind.__doc__
-    assert kind.title
-    assert 400 <= kind.status <= 503
-    assert kind.code.islower()
-
-
-def test_no_problem_is_longer_than_2_kb() -> None:
-    document = ResourceMissing("x" * 10_000).response("req_1")
-    assert len(document.body) <= 2048

@@ -10,7 +10,7 @@ from headgate.http.auth import Authenticator
 from headgate.http.decisions import Decided, Decisions
 from headgate.http.exchange import Exchange
 from headgate.http.operations import Operations
-from headgate.http.problems import ResourceMissing
+from headgate.http.problems_of_requests import ResourceMissing
 from headgate.streams.bus import Bus
 from headgate.streams.settings import Settings
 from headgate.tables.configuration import ApiKey, Configuration, ConfigurationCopy
@@ -59,7 +59,7 @@ def operations(settings: Settings, mode: str) -> Operations:
 def asked() -> Exchange:
     """A request for the operation."""
     headers = [(b"authorization", b"Bearer s")]
-    return Exchange({"headers": headers, "path_params": {"id": COMMAND_ID}})
+    return Exchange({"method": "GET", "headers": headers, "path_params": {"id": COMMAND_ID}})
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def submit(body: bytes | dict[str, Any], key: str | None = "k1", at_ms: int = 7)
     """What the edge makes of a body."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     required = ("amount", "method", "order_id")
-    asked = validated(PaymentRequest, parse_object(raw), seed_required=required)
+    asked = validated(PaymentRequest, parse_object(raw), strict=False, seed_required=required)
     return CREATOR.submission(asked, KEY, key, "req_1", at_ms)
 
 

@@ -12,8 +12,8 @@ import orjson
 import pytest
 
 from headgate.http.auth import Authenticator
-from headgate.http.exchange import Exchange
-from headgate.http.problems import OutcomeUnknown
+from headgate.http.exchange import ROUTE, Exchange
+from headgate.http.problems_of_services import OutcomeUnknown
 from headgate.http.webhooks import Webhooks
 from headgate.streams.bus import Bus, Position, Record
 from headgate.streams.errors import LogUnavailable
@@ -94,7 +94,8 @@ def asked(key: str | None = None) -> Exchange:
     headers = [(b"authorization", b"Bearer s")]
     if key is not None:
         headers.append((b"idempotency-key", key.encode()))
-    return Exchange({"headers": headers, "path_params": {"id": DELIVERY}})
+    scope = {"method": "POST", ROUTE: "/api/v1/webhooks/{id}/retry", "headers": headers}
+    return Exchange({**scope, "path_params": {"id": DELIVERY}})
 
 
 async def test_a_retry_without_an_answer_is_unknown_and_its_repeat_is_the_same_attempt(

@@ -19,7 +19,7 @@ QUERIES = sorted(
 def test_migrations_apply_in_the_order_of_their_numbers() -> None:
     names = [name for name, _ in migrate.available()]
     numbers = [int(name[:4]) for name in names]
-    assert numbers == list(range(1, len(names) + 1))
+    assert numbers == sorted(set(numbers))
 
 
 @pytest.mark.parametrize("name", [name for name, _ in migrate.available()])

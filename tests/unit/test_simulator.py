@@ -15,6 +15,7 @@ from tests.unit.builders import AT_MS, create
 
 def request(key: str = "key-1", look: int = 0, **change: object) -> AcquirerRequest:
     asked = decide(None, create(key), AT_MS).requests[0].request
+    assert isinstance(asked, AcquirerRequest)
     return asked.model_copy(update={"look": look, "scenario": None, **change})
 
 

@@ -104,7 +104,7 @@ COMMANDS: dict[str, Callable[[Payment], Command]] = {
     "action_timer": lambda p: timer(p, "action"),
 }
 
-MONEY = {
+MONEY: dict[str, dict[str, object]] = {
     "authorized": {"amount_authorized": AMOUNT, "capture_method": "manual"},
     "partially_captured": {
         "amount_authorized": AMOUNT,

@@ -1,0 +1,38 @@
+"""What the OpenAPI document says about the service itself: health, metrics, documents."""
+
+from __future__ import annotations
+
+from headgate.http.answers import JobsAnswer, ReadyAnswer
+from headgate.http.openapi_operation import API, Operation
+from headgate.http.problems_of_services import StoreAway
+
+SERVICE = (
+    Operation(
+        "get", f"{API}/test/jobs/status", "getJobsStatus", "What waits, and for what",
+        {200: JobsAnswer}, (StoreAway,),
+    ),
+    Operation(
+        "get", "/errors", "listErrors", "Every error, for people", {200: "text/html"},
+    ),
+    Operation(
+        "get", "/errors/{code}", "getError", "What an error means and what to do, for people",
+        {200: "text/html"},
+    ),
+    Operation(
+        "get", "/health", "getHealth", "The seed's health check", {200: "text/plain"},
+    ),
+    Operation(
+        "get", "/health/live", "getLive", "Whether this process answers",
+        {200: "application/json"},
+    ),
+    Operation(
+        "get", "/health/ready", "getReady", "Whether a payment would go all the way through",
+        {200: ReadyAnswer, 503: ReadyAnswer},
+    ),
+    Operation(
+        "get", "/metrics", "getMetrics", "Metrics for Prometheus", {200: "text/plain"},
+    ),
+    Operation(
+        "get", "/openapi.json", "getOpenapi", "This document", {200: "application/json"},
+    ),
+)  # fmt: skip

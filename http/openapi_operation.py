@@ -1,0 +1,119 @@
+"""One method of one path, as the OpenAPI document describes it: what it takes and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+
+from headgate.http.gate import UNLIMITED
+from headgate.http.problems import Problem
+from headgate.http.problems_of_access import (
+    ApiKeyInvalid,
+    ApiKeyMissing,
+    ApiKeyRevoked,
+    LivemodeMismatch,
+    MerchantInactive,
+    PermissionDenied,
+    RateLimited,
+)
+from headgate.http.problems_of_requests import (
+    HeadersTooLarge,
+    HttpMalformed,
+    JsonMalformed,
+    KeyReused,
+    MethodNotAllowed,
+    ParameterInvalid,
+    ParameterMissing,
+    ParameterUnknown,
+    PayloadTooLarge,
+    RequestTimeout,
+    ResourceMissing,
+    UnsupportedMediaType,
+)
+from headgate.http.problems_of_services import (
+    InternalError,
+    KeyInUse,
+    LogAway,
+    NotCaughtUp,
+    OutcomeUnknown,
+    Overloaded,
+    StoreAway,
+)
+from headgate.tables.scopes import READING, Scope
+
+API = "/api/v1"
+
+Model = type[BaseModel]
+Kinds = tuple[type[Problem], ...]
+
+ALWAYS: Kinds = (
+    HttpMalformed,
+    MethodNotAllowed,
+    RequestTimeout,
+    PayloadTooLarge,
+    HeadersTooLarge,
+    InternalError,
+    Overloaded,
+)
+"""Errors of every route: they come from before it or from below it."""
+AUTHENTICATED: Kinds = (
+    ApiKeyMissing,
+    ApiKeyInvalid,
+    ApiKeyRevoked,
+    PermissionDenied,
+    LivemodeMismatch,
+    RateLimited,
+    StoreAway,
+)
+BODY: Kinds = (
+    JsonMalformed,
+    ParameterMissing,
+    ParameterInvalid,
+    ParameterUnknown,
+    UnsupportedMediaType,
+)
+KEYED: Kinds = (ParameterInvalid, KeyInUse, KeyReused, LogAway, OutcomeUnknown)
+WAITING: Kinds = (LogAway, NotCaughtUp)
+"""Errors of reads that wait for settle, for the `problems` of an operation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method of one path. `problems` are the errors that do not follow from the rest of it;
+    `scope` is what the API key must have, None where none is needed."""
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    answers: Mapping[int, Model | str]
+    problems: Kinds = ()
+    body: Model | None = None
+    example: Mapping[str, Any] = field(default_factory=dict)
+    query: tuple[str, ...] = ()
+    keyed: bool = False
+    scope: Scope | None = None
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether an API key is needed."""
+        return self.scope is not None
+
+    def kinds(self) -> list[type[Problem]]:
+        """Every error that this operation may answer with, by status and code."""
+        found = {*ALWAYS, *self.problems}
+        if self.path.startswith(UNLIMITED):
+            found.remove(Overloaded)
+        found |= set(AUTHENTICATED if self.authenticated else ())
+        if self.scope is not None and self.scope not in READING:
+            found.add(MerchantInactive)
+        found |= set(BODY if self.body is not None else ())
+        found |= set(KEYED if self.keyed else ())
+        if self.query:
+            found.add(ParameterInvalid)
+        if "{" in self.path:
+            found.add(ResourceMissing)
+        return sorted(found, key=lambda kind: (kind.status, kind.code))

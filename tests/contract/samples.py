@@ -1,0 +1,106 @@
+"""Every fenced block of the docs: what it is, where it stands, and why a few are not run."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+RUN = ("sh", "bash", "python", "javascript")
+"""Languages of samples that are run."""
+SHOWN = ("text", "json", "http")
+"""Languages of what is shown: answers, outputs, bodies. An `http` request is sent."""
+DRAWN = ("mermaid",)
+"""Languages of pictures: nothing in them can be run."""
+_FENCE = re.compile(r"^(\s*)```+\s*(\S*)[ \t]*(.*)$")
+_REQUEST = re.compile(r"(GET|HEAD|POST|PUT|PATCH|DELETE) /")
+_BOXES = re.compile("[─│┌└├▼▲►◄]")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One fenced block. `about` is what follows the language: the schema of a `json` body."""
+
+    page: str
+    line: int
+    language: str
+    about: str
+    text: str
+
+    @property
+    def place(self) -> str:
+        """Where to look when it is wrong."""
+        return f"{self.page}:{self.line}"
+
+    @property
+    def runs(self) -> bool:
+        """Whether it does something."""
+        return self.language in RUN or (
+            self.language == "http" and _REQUEST.match(self.text) is not None
+        )
+
+    @property
+    def shows(self) -> bool:
+        """Whether it is an answer, when it stands right behind what runs."""
+        return self.language in SHOWN and not self.runs and not self.drawn
+
+    @property
+    def drawn(self) -> bool:
+        """Whether it is a picture, also one made of letters."""
+        return self.language in DRAWN or (
+            self.language == "text" and _BOXES.search(self.text) is not None
+        )
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Why a sample is not run here, and the test that does what it says."""
+
+    reason: str
+    test: str
+
+
+_UP = "tests/system/test_embedded_up.py::"
+ELSEWHERE = {
+    "make up": Elsewhere(
+        "starts everything, for ever, on port 8000; it does `headgate up`",
+        f"{_UP}test_the_first_payment_goes_all_the_way_through",
+    ),
+    "make test": Elsewhere(
+        "would run this test, which would run it again",
+        f"{_UP}test_the_doctor_finds_nothing",
+    ),
+}
+"""The only samples that are not run, by their text; each with a reason."""
+
+
+def pages() -> list[Path]:
+    """Every page whose samples are run."""
+    return sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+@cache
+def samples_of(page: Path) -> tuple[Sample, ...]:
+    """The fenced blocks of a page, in order."""
+    return tuple(_blocks(str(page.relative_to(ROOT)), page.read_text()))
+
+
+def _blocks(page: str, text: str) -> Iterator[Sample]:
+    opened: tuple[int, str, str] | None = None
+    lines: list[str] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        fence = _FENCE.match(line)
+        if fence is None:
+            lines.append(line)
+        elif opened is None:
+            opened, lines = (number, fence[2], fence[3].strip()), []
+        else:
+            body = textwrap.dedent("\n".join(lines)).strip("\n")
+            yield Sample(page, *opened, body)
+            opened = None
+    if opened is not None:
+        raise ValueError(f"{page}:{opened[0]}: this block has no end")

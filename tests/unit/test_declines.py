@@ -1,0 +1,46 @@
+"""Declines: every code has a meaning, an advice, and words that may be told to a customer."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+
+from headgate.streams.declines import ADVICE, DECLINES, AdviceCode, DeclineCode, decline_of
+from headgate.streams.scenarios import PLAYS
+
+
+def test_every_code_is_in_the_table_once() -> None:
+    assert tuple(DECLINES) == get_args(DeclineCode)
+    assert tuple(ADVICE) == get_args(AdviceCode)
+
+
+@pytest.mark.parametrize("code", DECLINES)
+def test_a_decline_says_what_it_means_and_what_to_tell(code: DeclineCode) -> None:
+    decline = DECLINES[code]
+    assert decline.meaning.endswith(".")
+    assert decline.tell.endswith(".")
+    assert decline.again is (decline.advice != "do_not_try_again")
+
+
+@pytest.mark.parametrize("code", ["lost_card", "stolen_card", "fraudulent"])
+def test_who_may_be_a_thief_does_not_hear_why(code: DeclineCode) -> None:
+    told = DECLINES[code].tell.lower()
+    assert not any(word in told for word in ("lost", "stolen", "fraud", "report"))
+
+
+@pytest.mark.parametrize("code", DECLINES)
+def test_a_known_word_stays_what_it_is(code: DeclineCode) -> None:
+    assert decline_of(code) == code
+
+
+def test_a_word_of_a_bank_that_nobody_knows_is_a_decline_without_a_reason() -> None:
+    assert decline_of("R01-WHATEVER") == "do_not_honor"
+    assert decline_of(None) is None
+
+
+def test_the_simulated_bank_declines_with_these_codes_and_their_advice() -> None:
+    for play in PLAYS.values():
+        code = decline_of(play.decline_code)
+        assert play.decline_code == code
+        assert code is None or play.advice_code == DECLINES[code].advice
