@@ -9,9 +9,11 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
+from headgate.http.api_keys import ApiKeys
 from headgate.http.error_pages import ErrorPages
 from headgate.http.gate import Gate
 from headgate.http.health import Health, JobsStatus
+from headgate.http.merchant import MerchantResource
 from headgate.http.openapi import Document
 from headgate.http.operations import Operations
 from headgate.http.payments import PaymentCreation, PaymentReading
@@ -61,6 +63,8 @@ def routes(services: Services) -> list[Route]:
     health = Health(settings, services.bus, services.cache, postgres, services.metrics)
     operations = Operations(settings, authenticator, services.decisions)
     jobs = JobsStatus(settings, postgres, services.decisions, services.claims)
+    keys = ApiKeys(settings, authenticator, postgres, configuration)
+    merchant = MerchantResource(settings, authenticator, postgres, configuration)
     errors = ErrorPages()
     return [
         at(f"{API}/payments", GET=reading.listed, POST=creation.create),
@@ -69,6 +73,11 @@ def routes(services: Services) -> list[Route]:
         at(f"{API}/webhooks", GET=webhooks.listed),
         at(f"{API}/webhooks/settings", PUT=webhook_settings.put),
         at(f"{API}/webhooks/{{id}}/retry", POST=webhooks.retry),
+        at(f"{API}/api_keys", GET=keys.listed, POST=keys.create),
+        at(f"{API}/api_keys/{{id}}", GET=keys.show, DELETE=keys.revoke),
+        at(f"{API}/api_keys/{{id}}/rotate", POST=keys.rotate),
+        at(f"{API}/merchant", GET=merchant.show, PATCH=merchant.change),
+        at(f"{API}/test/merchant", GET=merchant.demo),
         at(f"{API}/test/jobs/status", GET=jobs.show),
         at("/errors", GET=errors.listed),
         at("/errors/{code}", GET=errors.show),

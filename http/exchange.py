@@ -39,6 +39,11 @@ class Exchange:
         return cast("str", self._scope["method"])
 
     @property
+    def target(self) -> str:
+        """The path, decoded."""
+        return cast("str", self._scope["path"])
+
+    @property
     def route(self) -> str:
         """The template of the route: `/api/v1/payments/{id}`."""
         return cast("str", self._scope[ROUTE])

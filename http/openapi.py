@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from headgate.http.answers import ProblemAnswer
 from headgate.http.exchange import Exchange
+from headgate.http.openapi_of_keys import KEYS
 from headgate.http.openapi_of_payments import PAYMENTS
 from headgate.http.openapi_of_service import SERVICE
 from headgate.http.openapi_of_webhooks import WEBHOOKS
@@ -23,26 +24,27 @@ from headgate.http.routing import json_answer
 
 Schema = dict[str, Any]
 
-OPERATIONS: tuple[Operation, ...] = (*PAYMENTS, *WEBHOOKS, *SERVICE)
+OPERATIONS: tuple[Operation, ...] = (*PAYMENTS, *WEBHOOKS, *KEYS, *SERVICE)
 
 _QUERY: dict[str, Schema] = {
     "limit": {"type": "integer", "minimum": 1, "maximum": 100, "default": 10},
     "offset": {"type": "integer", "minimum": 0, "default": 0},
-    "starting_after": {"type": "string", "description": "A payment id; what follows is older."},
-    "ending_before": {"type": "string", "description": "A payment id; what precedes is newer."},
+    "starting_after": {"type": "string", "description": "An id; what follows is older."},
+    "ending_before": {"type": "string", "description": "An id; what precedes is newer."},
+    "confirm": {"type": "string", "description": "The id of the key that asks, to end itself."},
 }
 _KEY_HEADER: Schema = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "description": "Makes repeats safe: one key, one payment, for ever.",
+    "description": "Makes repeats safe: one key stands for one request, for ever.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
 }
 _HEADERS: dict[str, str] = {
     "Request-Id": "The id under which our log has this request.",
     "Log-Position": "Where the command is on the log: `payments.commands/3@18422`. Absent while "
     "the log is away and the command waits in the outbox.",
-    "Idempotency-Key": "The key of this payment, also when it was drawn here.",
+    "Idempotency-Key": "The key of this request, also when it was drawn here.",
     "Idempotent-Replayed": "`true` when this is the answer to an earlier request.",
 }
 
@@ -103,7 +105,10 @@ def _operation(operation: Operation, refs: Mapping[Model, Schema]) -> Schema:
     }
     if operation.body is not None:
         content = {"schema": refs[operation.body], "example": operation.example}
-        written["requestBody"] = {"required": True, "content": {"application/json": content}}
+        written["requestBody"] = {
+            "required": not operation.may_be_empty,
+            "content": {"application/json": content},
+        }
     return written
 
 
@@ -113,7 +118,11 @@ def _answer(
     if isinstance(answer, str):
         return _content(answer, {}, operation.summary)
     written = _content("application/json", refs[answer], answer.__doc__ or "")
-    names = _HEADERS if operation.keyed else ("Request-Id",)
+    names: Iterable[str] = ("Request-Id",)
+    if operation.keyed:
+        names = _HEADERS
+    elif operation.repeatable:
+        names = ("Request-Id", "Idempotency-Key", "Idempotent-Replayed")
     written["headers"] = {
         name: {"description": _HEADERS[name], "schema": {"type": "string"}} for name in names
     }
@@ -133,7 +142,7 @@ def _parameters(operation: Operation) -> list[Schema]:
         {"name": name, "in": "query", "required": False, "schema": _QUERY[name]}
         for name in operation.query
     ]
-    if operation.keyed:
+    if operation.keyed or operation.repeatable:
         found.append(_KEY_HEADER)
     return found
 

@@ -76,6 +76,7 @@ BODY: Kinds = (
     UnsupportedMediaType,
 )
 KEYED: Kinds = (ParameterInvalid, KeyInUse, KeyReused, LogAway, OutcomeUnknown)
+REPEATABLE: Kinds = (ParameterInvalid, KeyReused, OutcomeUnknown)
 WAITING: Kinds = (LogAway, NotCaughtUp)
 """Errors of reads that wait for settle, for the `problems` of an operation."""
 
@@ -94,7 +95,12 @@ class Operation:
     body: Model | None = None
     example: Mapping[str, Any] = field(default_factory=dict)
     query: tuple[str, ...] = ()
+    may_be_empty: bool = False
+    """Whether no body at all is taken as `{}`."""
     keyed: bool = False
+    """Whether it makes a command under an `Idempotency-Key`."""
+    repeatable: bool = False
+    """Whether it takes an `Idempotency-Key`, though nothing of it goes to the log."""
     scope: Scope | None = None
 
     @property
@@ -112,6 +118,7 @@ class Operation:
             found.add(MerchantInactive)
         found |= set(BODY if self.body is not None else ())
         found |= set(KEYED if self.keyed else ())
+        found |= set(REPEATABLE if self.repeatable else ())
         if self.query:
             found.add(ParameterInvalid)
         if "{" in self.path:

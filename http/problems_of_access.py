@@ -2,6 +2,7 @@
 
 Problem
 ├── Unauthorized 401           ApiKeyMissing, ApiKeyInvalid, ApiKeyRevoked
+├── KeyRefused 400             ApiKeyNotActive, TooManyApiKeys
 ├── Forbidden 403              PermissionDenied, MerchantInactive, LivemodeMismatch
 └── RateLimited 429
 """
@@ -83,6 +84,28 @@ class LivemodeMismatch(Forbidden):
     code, title = "livemode_mismatch", "Wrong mode"
     remedy = "Use a key of the mode that `detail` names."
     sample = "This is possible in test mode only; this is a live key."
+
+
+class KeyRefused(Problem):
+    """The API key that this is about cannot be made, or cannot be replaced."""
+
+    status = 400
+
+
+class ApiKeyNotActive(KeyRefused):
+    """A key that was revoked, or that another one replaces already, cannot be rotated."""
+
+    code, title = "api_key_not_active", "API key not active"
+    remedy = "Rotate the key that replaced it, or make a new one."
+    sample = "The key key_test_abc123 is revoked."
+
+
+class TooManyApiKeys(KeyRefused):
+    """The merchant has as many keys of this mode as it may have."""
+
+    code, title = "too_many_api_keys", "Too many API keys"
+    remedy = "Revoke a key that nobody uses any more."
+    sample = "There are 100 test keys that work; revoke one of them first."
 
 
 class RateLimited(Later):

@@ -36,7 +36,8 @@ def _without_card_number(text: str) -> str:
     return text
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """Text without line ends, other control characters, and card numbers."""
     if _UNPRINTABLE.search(text):
         raise PydanticCustomError("unprintable", "it must not hold control characters")
     return _without_card_number(text)
@@ -87,13 +88,13 @@ def _full_year(year: int) -> int:
 
 
 OrderId = Annotated[
-    str, Field(min_length=1, max_length=ORDER_ID_CHARACTERS_MAX), AfterValidator(_one_line)
+    str, Field(min_length=1, max_length=ORDER_ID_CHARACTERS_MAX), AfterValidator(one_line)
 ]
 Currency = Annotated[str, AfterValidator(_currency)]
 Vpa = Annotated[str, AfterValidator(_vpa)]
 Description = Annotated[str, Field(max_length=DESCRIPTION_CHARACTERS_MAX), AfterValidator(_text)]
 MetadataKey = Annotated[
-    str, Field(min_length=1, max_length=METADATA_KEY_CHARACTERS_MAX), AfterValidator(_one_line)
+    str, Field(min_length=1, max_length=METADATA_KEY_CHARACTERS_MAX), AfterValidator(one_line)
 ]
 MetadataValue = Annotated[str, AfterValidator(_text)]
 Metadata = Annotated[dict[MetadataKey, MetadataValue], Field(max_length=METADATA_KEYS_MAX)]

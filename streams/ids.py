@@ -83,6 +83,11 @@ def delivery_id(event: str, endpoint: str) -> str:
     return _derive("dlv_", _LONG, event, endpoint)
 
 
+def api_key_id(merchant_id: str, mode: str, key: str) -> str:
+    """The API key that a request under this idempotency key makes: its repeat makes no other."""
+    return _derive(f"key_{mode}_", 20, merchant_id, mode, key)
+
+
 def draw_key() -> str:
     """A time-ordered random key for a request that brought none."""
     return f"{now_ms():012x}{os.urandom(10).hex()}"

@@ -1,11 +1,12 @@
-"""Webhook secrets: drawn, sealed for the database, and masked for people."""
+"""Secrets: drawn or derived, sealed for the database, and masked for people."""
 
 from __future__ import annotations
 
 import binascii
 import hashlib
+import hmac
 import os
-from base64 import b64decode, b64encode
+from base64 import b64decode, b64encode, urlsafe_b64encode
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -70,6 +71,21 @@ class SecretBox:
                 f"HEADGATE_SECRET_KEY is {self.key_id!r}. Start with the key that sealed it."
             )
         return "A stored secret is not sealed by Headgate; it was written by something else."
+
+
+class ApiSecrets:
+    """Derives API secrets from HEADGATE_SECRET_KEY and the Idempotency-Key of the request that
+    makes the key. So its repeat can be shown the same secret, and yet nothing is stored that opens
+    it: neither our key nor the client's alone is enough."""
+
+    def __init__(self, key_base64: str) -> None:
+        self._key = hmac.digest(_key_bytes(key_base64), b"headgate api secret", "sha256")
+
+    def of(self, key_id: str, mode: str, idempotency_key: str) -> str:
+        """The secret of an API key: 192 bits. Key ids have one length, so no two texts meet."""
+        said = f"{key_id} {idempotency_key}".encode()
+        digest = hmac.digest(self._key, said, "sha256")
+        return f"secret_{mode}_{urlsafe_b64encode(digest[:24]).decode()}"
 
 
 def _key_bytes(key_base64: str) -> bytes:

@@ -25,9 +25,6 @@ from webhook_endpoints
 -- name: create_merchant
 insert into merchants(id, name, email) values($1, $2, $3)
 
--- name: create_api_key
-insert into api_keys(id, merchant_id, mode, secret_hash, scopes) values($1, $2, $3, $4, $5)
-
 -- name: audit
 insert into audit(actor, action, subject, change) values($1, $2, $3, $4::jsonb)
 

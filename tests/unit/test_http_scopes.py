@@ -20,6 +20,7 @@ from headgate.tables.scopes import SCOPES
 CLOSED = [operation for operation in OPERATIONS if operation.scope is not None]
 OPEN = {
     "/api/v1/test/jobs/status",
+    "/api/v1/test/merchant",
     "/errors",
     "/errors/{code}",
     "/health",

@@ -22,6 +22,7 @@ FROZEN = {
     ids.event_id("pay_abc", 12): "evt_fbrkwrogsf5qigks5lxjmov3cw",
     ids.attempt_id("cmd_abc", 1): "att_vb26kjlyyrv3z32ymek4fjxdqf",
     ids.delivery_id("evt_abc", "ep_abc"): "dlv_r4owmyj766vvhit43dkjml5dhr",
+    ids.api_key_id("mer_1", "test", "key-1"): "key_test_kdltnbbsd2bnl3beydz4",
 }
 """A change here doubles payments: every client that repeats an old key would get a new id."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64decode
 
 import pytest
 from hypothesis import given
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from headgate.streams.errors import SecretUnreadable
 from headgate.streams.secrets import (
+    ApiSecrets,
     SecretBox,
     draw_secret_key,
     draw_webhook_secret,
@@ -91,3 +92,19 @@ def test_a_mask_is_recognised_and_shows_four_letters_at_most(secret: str) -> Non
     assert is_masked(masked)
     assert not is_masked(secret)
     assert len(masked.removeprefix("whsec_").removeprefix("…")) <= 4
+
+
+def test_an_api_secret_is_the_same_for_its_request_and_another_for_every_other() -> None:
+    one, another = draw_secret_key(), draw_secret_key()
+    secret = ApiSecrets(one).of("key_test_a", "test", "make-1")
+    assert ApiSecrets(one).of("key_test_a", "test", "make-1") == secret
+    others = {
+        ApiSecrets(another).of("key_test_a", "test", "make-1"),
+        ApiSecrets(one).of("key_test_b", "test", "make-1"),
+        ApiSecrets(one).of("key_test_a", "test", "make-2"),
+    }
+    assert len(others | {secret}) == 4
+    assert secret.startswith("secret_test_")
+    assert len(urlsafe_b64decode(secret.removeprefix("secret_test_"))) == 24
+    with pytest.raises(SecretUnreadable):
+        ApiSecrets("")
