@@ -29,7 +29,8 @@ LINGER_S = 1.0
 """How long what is still sent of a refused body is read, so that the answer is not lost."""
 LINGER_BYTES_MAX = 8 << 20
 
-_ALWAYS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+ALWAYS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+"""Headers of every answer."""
 UNLIMITED = ("/health", "/metrics")
 """Answered also under overload, or nobody could look into it."""
 _AWAY: tuple[tuple[type[Unavailable], type[TryAgain], str], ...] = (
@@ -175,7 +176,7 @@ class _Answer:
             message["headers"] = [
                 *message["headers"],
                 (b"request-id", self._scope[REQUEST_ID].encode()),
-                *_ALWAYS,
+                *ALWAYS,
             ]
             limits = self._scope.get(LIMITS)
             if limits is not None:

@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 from headgate.http.problems import Problem, kind_of
-from headgate.http.problems_of_requests import KeyReused, ResourceMissing
+from headgate.http.problems_of_requests import AmountTooLarge, KeyReused, ResourceMissing
 from headgate.streams.declines import ADVICE, DECLINES, decline_of
 
 NOT_CAPTURABLE = "Payment not in capturable state"
@@ -203,7 +203,17 @@ def refusal_problem(
     `seed_error` is the string that the seed answers on this route, where it has one. An edge that
     is older than the worker which decided answers `command_refused` for codes it does not know.
     """
-    kind = kind_of(code)
-    if kind is not None and issubclass(kind, (Refused, ResourceMissing, KeyReused)):
+    kind = _SHARED.get(code) or kind_of(code)
+    if kind is not None and (code in _SHARED or issubclass(kind, Refused)):
         return kind(detail, param=param, seed_error=seed_error)
     return CommandRefused(f"{detail} ({code})", param=param, seed_error=seed_error)
+
+
+_SHARED: dict[str, type[Problem]] = {
+    "amount_too_large": AmountTooLarge,
+    "resource_missing": ResourceMissing,
+    "payment_unknown": ResourceMissing,
+    "payment_exists": KeyReused,
+}
+"""Refusals of settle for which the edge has a word already, since it also finds them by itself.
+Under one key stands one payment: that another one exists there means that the body differs."""

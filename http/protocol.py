@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import orjson
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
@@ -13,7 +12,8 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 from uvicorn.server import ServerState
 
-from headgate.http.problems import MEDIA_TYPE, Problem
+from headgate.http.gate import ALWAYS
+from headgate.http.problems import Problem
 from headgate.http.problems_of_requests import HeadersTooLarge, HttpMalformed, RequestTimeout
 from headgate.streams import ids
 from headgate.streams.settings import Settings
@@ -134,12 +134,10 @@ class EdgeProtocol(HttpToolsProtocol):
 
 def _written(problem: Problem) -> bytes:
     request_id = ids.draw_id("req_")
-    body = orjson.dumps(problem.document(request_id))
-    head = (
-        f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\n"
-        f"request-id: {request_id}\r\nconnection: close\r\n\r\n"
-    )
-    return STATUS_LINE[problem.status] + head.encode() + body
+    response = problem.response(request_id)
+    headers = [*response.raw_headers, (b"request-id", request_id.encode()), *ALWAYS]
+    head = b"".join(b"%s: %s\r\n" % header for header in headers)
+    return b"%s%s\r\n%s" % (STATUS_LINE[problem.status], head, bytes(response.body))
 
 
 def protocol_of(settings: Settings) -> type[EdgeProtocol]:

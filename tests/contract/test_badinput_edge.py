@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from headgate.embedded.stack import Stack
 from headgate.tables.merchants import DEMO_KEY, DEMO_SECRET
+from tests.contract.documented import check_documented
 from tests.system.harness_edge import PAYMENTS, Edge, other_merchant, running_edge, with_demo
 from tests.system.harness_place import opened
 
@@ -56,6 +57,7 @@ def check(answer: httpx.Response, status: int, code: str | None) -> None:
     """The status and code, and what holds for every answer of the catalogue."""
     assert answer.headers["Request-Id"].startswith("req_")
     assert answer.status_code == status, answer.text
+    check_documented(answer)
     if code is None:
         assert answer.headers["Content-Type"] == "application/json"
         return
@@ -66,6 +68,7 @@ def check(answer: httpx.Response, status: int, code: str | None) -> None:
     assert problem["request_id"] == answer.headers["Request-Id"]
     assert problem["detail"]
     assert problem["error"]
+    assert answer.headers["Should-Retry"] == str(problem["retryable"]).lower()
     assert "Traceback" not in answer.text
 
 
@@ -295,6 +298,8 @@ async def test_what_is_not_http_is_refused_in_json_and_the_connection_closed(
     assert head.startswith(b"HTTP/1.1 %d " % status), answer
     assert b"connection: close" in head.lower()
     assert b"application/problem+json" in head
+    assert b"\r\nrequest-id: req_" in head
+    assert b"\r\nshould-retry: " in head
     assert json.loads(body)["code"] == code
 
 
@@ -316,6 +321,7 @@ async def test_an_endless_body_is_cut_off(edge: Edge) -> None:
         while True:
             writer.write(b"1000\r\n" + b"x" * 4096 + b"\r\n")
             await writer.drain()
+            await asyncio.sleep(0)  # Full buffers wait, others do not: the answer must be read too.
 
     pouring = asyncio.create_task(pour())
     answer = await asyncio.wait_for(reader.readuntil(b"}"), 10)

@@ -62,7 +62,6 @@ def test_no_problem_is_longer_than_2_kb(kind: type[Problem]) -> None:
             {"code": "BAD_REQUEST_ERROR", "description": "Refund amount exceeds available amount"},
         ),
         ("too_many_children", 400, {"code": "BAD_REQUEST_ERROR", "description": "It is so."}),
-        ("idempotency_key_reused", 422, {"code": "BAD_REQUEST_ERROR", "description": "It is so."}),
     ],
 )
 def test_08_r19_a_refusal_has_the_seeds_words_where_it_had_any(
@@ -73,6 +72,22 @@ def test_08_r19_a_refusal_has_the_seeds_words_where_it_had_any(
     assert (document["code"], document["status"]) == (code, status)
     assert (document["detail"], document["param"]) == ("It is so.", "amount")
     assert document["error"] == error
+
+
+@pytest.mark.parametrize(
+    ("refusal", "code", "status"),
+    [
+        ("payment_unknown", "resource_missing", 404),
+        ("resource_missing", "resource_missing", 404),
+        ("payment_exists", "idempotency_key_reused", 422),
+        ("amount_too_large", "amount_too_large", 400),
+    ],
+)
+def test_what_the_edge_also_finds_by_itself_has_one_code(
+    refusal: str, code: str, status: int
+) -> None:
+    document = refusal_problem(refusal, "It is so.", "amount").document("req_1")
+    assert (document["code"], document["status"]) == (code, status)
 
 
 def test_08_r19_an_unknown_payment_is_a_string_on_the_seeds_routes() -> None:
