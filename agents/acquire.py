@@ -113,7 +113,7 @@ class Acquire:
         after a crash leads to the same."""
         try:
             said = list(self._acquirer.callbacks(request, said_in(answer)))[:CALLBACKS_MAX]
-        except Exception as error:  # noqa: BLE001  a connector's bug costs its callbacks only
+        except Exception as error:
             log.exception("callbacks failed", attempt=request.attempt_id, error=str(error))
             return ()
         return [callback for callback in said if callback_makes_sense(callback, request)]

@@ -40,14 +40,14 @@ def child_call(payment: Payment, child: Child) -> AcquirerRequest:
         update={
             "about": child.kind,
             "final": child.final,
-            "number": _number(payment, child),
+            "ordinal": _ordinal(payment, child),
             "payment_attempt_id": payment.attempt_id,
             "reference": payment.acquirer_reference,
         }
     )
 
 
-def _number(payment: Payment, child: Child) -> int:
+def _ordinal(payment: Payment, child: Child) -> int:
     """Which one of its kind it is, counted from 1; a child in the making is the next one."""
     same = [other.id for other in payment.children if other.kind == child.kind]
     return same.index(child.id) + 1 if child.id in same else len(same) + 1

@@ -37,7 +37,7 @@ class Acquirer(Protocol):
 
     `request.attempt_id` is the bank's idempotency key: the same attempt sent twice must move money
     once. `request.payment_attempt_id` and `request.reference` name the approval that a call is
-    about, `request.number` which capture, void or refund of the payment it is.
+    about, `request.ordinal` which capture, void or refund of the payment it is.
 
     Whatever is raised, an answer that makes no sense and one later than `acquirer_timeout_ms` count
     as `unknown`: the bank is inquired, never asked blindly again. A connector need not retry, and

@@ -164,7 +164,7 @@ def _played(play: Play, request: AcquirerRequest) -> Word:
     if request.about == "authorize":
         return play.authenticated if request.authenticated else play.authorize
     if request.about == "capture":
-        return _nth(play.captures, request.number)
+        return _nth(play.captures, request.ordinal)
     return play.refund if request.about == "refund" else APPROVED
 
 
