@@ -21,14 +21,7 @@ from tests.unit.builders import AT_MS, MERCHANT
 KINDS: tuple[BankCall, ...] = ("authorize", *get_args(ChildKind))
 
 
-<<<<<<< HEAD
-def request(key: str = "key-1", look: int = 0, **change: object) -> AcquirerRequest:
-    asked = decide(None, create(key), AT_MS).requests[0].request
-    assert isinstance(asked, AcquirerRequest)
-    return asked.model_copy(update={"look": look, "scenario": None, **change})
-=======
 BASE = fake_bank.request()
->>>>>>> 8c26b28 (Prove every test value in virtual time, and every kind of call against a bank that misbehaves)
 
 
 def request(key: str = "key-1", look: int = 0, **change: Any) -> AcquirerRequest:
