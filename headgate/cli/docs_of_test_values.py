@@ -13,7 +13,7 @@ PAGE = """\
 
 # Test values
 
-What the simulated bank does for payments in test mode. The same payment has the same outcome, always:
+What the simulated bank does for payments in test mode. The same payment always has the same outcome:
 it follows from the payment, the attempt, the test value and a seed, and nothing is left to chance.
 A test value wins over every setting and ratio. Any other card that passes its check digit, and any
 other UPI address, is approved as often as [the settings](../configuration.md#acquirer) or the knobs
@@ -32,12 +32,12 @@ Any expiry date that has not passed, any name and any security code will do.
 | Address | What happens |
 |---|---|
 {vpas}
-| `slow-<ms>@upi` | approved after so many milliseconds, {slow_max_s} seconds at most: `slow-1500@upi` |
+| `slow-<ms>@upi` | approved after so many milliseconds, at most {slow_max_s} seconds' worth |
 
 ## Amounts
 
-By the last two digits, in minor units, for cards and UPI alike and before any other test value. Only
-for payments created with `"metadata": {{"test_magic": "1"}}`.
+By the last two digits, in minor units, for cards and UPI alike and before any other test value.
+Only for payments created with `"metadata": {{"test_magic": "1"}}`.
 
 | Amount | What happens |
 |---|---|
