@@ -13,7 +13,7 @@ PAGE = """\
 
 # Test values
 
-What the simulated bank does for payments in test mode. The same payment always has the same outcome:
+What the simulated bank does for payments in test mode. One payment always has the same outcome:
 it follows from the payment, the attempt, the test value and a seed, and nothing is left to chance.
 A test value wins over every setting and ratio. Any other card that passes its check digit, and any
 other UPI address, is approved as often as [the settings](../configuration.md#acquirer) or the knobs
