@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
-from headgate.agents.acquirers.protocol import Acquirer, Answer
-from headgate.streams import ids
+from headgate.agents.acquirers.protocol import Acquirer, Answer, Callback
+from headgate.agents.bank_words import (
+    CALLBACKS_MAX,
+    UNKNOWN,
+    answer_to,
+    callback_makes_sense,
+    makes_sense,
+    said_in,
+)
 from headgate.streams.bus import Bus, Position, Record
 from headgate.streams.clock import now_ms
 from headgate.streams.coalesce import Coalescer
 from headgate.streams.codec import dead_letter, decode, encode
-from headgate.streams.commands import ACQUIRER_REQUEST, AcquirerAnswer, AcquirerRequest
+from headgate.streams.commands import ACQUIRER_REQUEST, AcquirerAnswer, AcquirerRequest, BankCall
 from headgate.streams.crashpoints import reach
 from headgate.streams.delays import delayed
 from headgate.streams.engine.intake import Delivered
@@ -25,8 +32,7 @@ from headgate.tables.postgres import RowRefused
 
 log = structlog.get_logger(__name__)
 
-BANK_WORD_MAX = 255
-"""Most characters that are kept of a reference or code that a bank gives."""
+Call = Callable[[AcquirerRequest], Awaitable[Answer]]
 
 
 class Acquire:
@@ -38,6 +44,15 @@ class Acquire:
     ) -> None:
         self._settings = settings
         self._acquirer = acquirer
+        self._calls: dict[BankCall, Call] = {
+            "authorize": acquirer.authorize,
+            "capture": acquirer.capture,
+            "void": acquirer.void,
+            "refund": acquirer.refund,
+            "reversal": acquirer.reverse,
+            "increment": acquirer.increment,
+            "inquire": acquirer.inquire,
+        }
         self._attempts = attempts
         most = settings.batch_max
         self._sent = Coalescer[AcquirerRequest, Known](attempts.sent, batch_max=most)
@@ -54,6 +69,10 @@ class Acquire:
         except CannotDecode as error:
             await self._outputs.submit(self._dead(record, str(error)))
             return
+        await self._publish(await self._alone(request, record))
+
+    async def _alone(self, request: AcquirerRequest, record: Delivered) -> Sequence[Record]:
+        """What the request leads to, worked on while no copy of it is."""
         # Copies of one request wait for each other: two calls at once could charge twice.
         attempt = (request.attempt_id, request.look)
         while (earlier := self._under_way.get(attempt)) is not None:
@@ -61,26 +80,43 @@ class Acquire:
         under_way = asyncio.get_running_loop().create_future()
         self._under_way[attempt] = under_way
         try:
-            output = await self._worked_on(request, record)
+            return await self._worked_on(request, record)
         except RowRefused as error:
             log.critical("request refused", attempt=request.attempt_id, reason=str(error))
-            output = self._dead(record, str(error))
+            return [self._dead(record, str(error))]
         finally:
             del self._under_way[attempt]
             under_way.set_result(None)
-        await self._outputs.submit(output)
 
-    async def _worked_on(self, request: AcquirerRequest, record: Delivered) -> Record:
-        """The answer to publish: the one on record, or else the bank's. Raises RowRefused when
-        PostgreSQL will never take the attempt or its answer."""
+    async def _publish(self, outputs: Sequence[Record]) -> None:
+        """Publish all, in this order. What fails is published again with all the others."""
+        await asyncio.gather(*[self._outputs.submit(output) for output in outputs])
+
+    async def _worked_on(self, request: AcquirerRequest, record: Delivered) -> Sequence[Record]:
+        """The answer to publish, the one on record or else the bank's, and what the bank says
+        unasked. Raises RowRefused when PostgreSQL will never take the attempt or its answer."""
         known = await self._note(request)
         reach("acquire.sent")
         answer, after_ms = known.answer, 0
         if answer is None:
             said = await self._ask(request, first=known.fresh)
-            answer, after_ms = await self._keep(_command(request, said)), said.after_ms
+            answer, after_ms = await self._keep(answer_to(request, said)), said.after_ms
         reach("acquire.answered")
-        return self._told(answer, record.partition, after_ms)
+        told = [self._told(answer, record.partition, after_ms)]
+        for number, unasked in enumerate(self._callbacks(request, answer), start=1):
+            callback = answer_to(request, unasked.answer, number)
+            told.append(self._told(callback, record.partition, unasked.after_ms))
+        return told
+
+    def _callbacks(self, request: AcquirerRequest, answer: AcquirerAnswer) -> Sequence[Callback]:
+        """What the bank says of its own accord. It is not stored: a request that comes again
+        after a crash leads to the same."""
+        try:
+            said = list(self._acquirer.callbacks(request, said_in(answer)))[:CALLBACKS_MAX]
+        except Exception as error:
+            log.exception("callbacks failed", attempt=request.attempt_id, error=str(error))
+            return ()
+        return [callback for callback in said if callback_makes_sense(callback, request)]
 
     async def _note(self, request: AcquirerRequest) -> Known:
         """What is known of the attempt, now that it is noted. A request that PostgreSQL refuses
@@ -99,24 +135,29 @@ class Acquire:
             return (await self._attempts.answered([answer]))[0]
 
     async def _ask(self, request: AcquirerRequest, *, first: bool) -> Answer:
-        """The bank's answer. A request that was sent before without an answer on record is
-        inquired first, since it may have charged; only one that the bank never saw is sent again,
-        with the same idempotency key (07 §6 row 32)."""
-        if request.type == "inquire" or not first:
-            said = await self._bounded(self._acquirer.inquire, request)
-            if request.type == "inquire" or said.outcome != "not_found":
+        """The bank's answer. A call that was sent before without an answer on record is inquired
+        first, since it may have moved money; only one that the bank never saw is sent again, with
+        the same idempotency key (07 §6 row 32)."""
+        if request.type != "inquire" and not first:
+            inquiry = request.model_copy(update={"type": "inquire", "about": request.type})
+            said = await self._bounded(self._acquirer.inquire, inquiry)
+            if said.outcome != "not_found":
                 return said
-        return await self._bounded(self._acquirer.authorize, request)
+        return await self._bounded(self._calls[request.type], request)
 
-    async def _bounded(
-        self, call: Callable[[AcquirerRequest], Awaitable[Answer]], request: AcquirerRequest
-    ) -> Answer:
-        """The call's answer, `unknown` when it fails or is late."""
+    async def _bounded(self, call: Call, request: AcquirerRequest) -> Answer:
+        """The call's answer, `unknown` when it fails, makes no sense or is late. A connector that
+        does not let itself be cancelled is left behind; what it says then, nobody hears."""
+        asked = asyncio.create_task(_heard(call, request))
         try:
-            return await asyncio.wait_for(call(request), self._settings.acquirer_timeout_ms / 1000)
-        except Exception as error:  # noqa: BLE001  whatever a connector raises is an answer: doubt
-            log.warning("acquirer failed", attempt=request.attempt_id, error=str(error))
-            return Answer("unknown")
+            await asyncio.wait({asked}, timeout=self._settings.acquirer_timeout_ms / 1000)
+        finally:
+            late = not asked.done()
+            asked.cancel()
+        if late:
+            log.warning("acquirer is late", attempt=request.attempt_id, call=request.type)
+            return UNKNOWN
+        return asked.result()
 
     def _told(self, answer: AcquirerAnswer, partition: int, after_ms: int) -> Record:
         record = Record(
@@ -133,27 +174,14 @@ class Acquire:
         return dead_letter(ACQUIRER_REQUESTS, self._settings, origin, record.offset, reason)
 
 
-def _command(request: AcquirerRequest, said: Answer) -> AcquirerAnswer:
-    key = f"{request.attempt_id}:{request.look}"
-    return AcquirerAnswer(
-        command_id=ids.command_id(request.payment_id, request.type, key),
-        payment_id=request.payment_id,
-        merchant_id=request.merchant_id,
-        mode=request.mode,
-        attempt_id=request.attempt_id,
-        operation=request.type,
-        look=request.look,
-        outcome=said.outcome,
-        amount=request.amount,
-        reference=_storable(said.reference),
-        decline_code=_storable(said.decline_code),
-        advice_code=_storable(said.advice_code),
-    )
-
-
-def _storable(said: str | None) -> str | None:
-    """A bank's word as PostgreSQL can keep it: no NUL, no half characters, not without end. One
-    that it refused would hold up this request for ever."""
-    if said is None:
-        return None
-    return said.encode(errors="replace").decode().replace("\0", "")[:BANK_WORD_MAX]
+async def _heard(call: Call, request: AcquirerRequest) -> Answer:
+    """What the bank said, or doubt. Whatever a connector raises or makes up is an answer."""
+    try:
+        said = await call(request)
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001
+        log.warning("acquirer failed", attempt=request.attempt_id, error=str(error))
+        return UNKNOWN
+    if not makes_sense(said, request):
+        log.error("acquirer makes no sense", attempt=request.attempt_id, said=repr(said)[:200])
+        return UNKNOWN
+    return said

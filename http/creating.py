@@ -15,7 +15,7 @@ from headgate.streams.bus import Record
 from headgate.streams.cards import Fingerprints, brand_of
 from headgate.streams.codec import SCHEMA_VERSION, Headers, encode
 from headgate.streams.commands import Card, CreatePayment
-from headgate.streams.scenarios import CARDS, VPAS
+from headgate.streams.scenarios import scenario_of
 from headgate.streams.settings import Settings
 from headgate.streams.topics import PAYMENT_COMMANDS
 from headgate.tables.configuration import ApiKey
@@ -126,9 +126,12 @@ HEADERS: Headers = (("v", SCHEMA_VERSION),)
 
 
 def _scenario(asked: PaymentRequest) -> str | None:
-    if asked.card is not None:
-        return CARDS.get(asked.card.number)
-    return VPAS.get(asked.vpa) if asked.vpa else None
+    return scenario_of(
+        card_number=asked.card.number if asked.card else None,
+        vpa=asked.vpa,
+        amount=asked.amount,
+        metadata=asked.metadata,
+    )
 
 
 def _fingerprint(asked: PaymentRequest, card: Card | None) -> str:

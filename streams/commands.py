@@ -228,6 +228,8 @@ class AcquirerRequest(BaseModel):
     """The bank's own word for the approved attempt."""
     final: bool = False
     """Whether a capture is the last one, so that the bank releases the rest."""
+    ordinal: int = Field(default=1, ge=1)
+    """Which call of its kind about this payment it is: banks number partial captures."""
     authenticated: bool = False
     """Whether the customer has passed the bank's question."""
     amount: Amount

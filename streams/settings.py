@@ -193,6 +193,10 @@ class Settings(BaseSettings):
         default=10_000, ge=0, validation_alias=seed_name("PROCESSING_DELAY_MAX")
     )
     """Longest time that the simulated bank takes outside test mode, in milliseconds."""
+    refund_delay_min_ms: int = Field(3000, ge=0)
+    """Shortest time that the simulated bank takes over a refund outside test mode."""
+    refund_delay_max_ms: int = Field(5000, ge=0)
+    """Longest time that the simulated bank takes over a refund outside test mode."""
     simulator_seed: str = "headgate"
     """Seed of the simulated bank: the same payment and seed give the same outcome, always."""
     acquirer_timeout_ms: PositiveInt = 10_000

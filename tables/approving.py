@@ -32,8 +32,9 @@ def challenge(story: Story, _what: What) -> Changes:
 
 def authorize_again(story: Story, _what: What) -> Changes:
     """Ask the bank again, now that the customer is back: a new attempt."""
-    story.change(attempt_id=ids.attempt_id(story.cause, 1), expires_at_ms=None)
-    story.ask(requests.authorize(story.payment, authenticated=True))
+    attempt_id = ids.attempt_id(story.cause, 1)
+    story.change(attempt_id=attempt_id, expires_at_ms=None, authenticated=True)
+    story.ask(requests.authorize(story.payment))
     return {}
 
 

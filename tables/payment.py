@@ -81,6 +81,8 @@ class Payment(BaseModel):
     request_id: str
     idempotency_key: str | None
     attempt_id: str
+    authenticated: bool = False
+    """Whether the customer has passed the bank's question."""
     amount_authorized: int = 0
     amount_captured: int = 0
     amount_refunded: int = 0

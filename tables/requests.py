@@ -20,17 +20,17 @@ ACTION_WINDOW_MS = 15 * 60_000
 """How long a customer has to answer the bank, unless the merchant set another time."""
 
 
-def authorize(payment: Payment, *, authenticated: bool = False) -> AcquirerRequest:
+def authorize(payment: Payment) -> AcquirerRequest:
     """Ask the bank for the money."""
     return _call(payment, "authorize", payment.attempt_id, payment.amount).model_copy(
-        update={"authenticated": authenticated}
+        update={"authenticated": payment.authenticated}
     )
 
 
 def inquire(payment: Payment, look: int) -> AcquirerRequest:
     """Ask the bank what became of the payment's attempt."""
     return _call(payment, "inquire", payment.attempt_id, payment.amount).model_copy(
-        update={"look": look}
+        update={"look": look, "authenticated": payment.authenticated}
     )
 
 
@@ -40,10 +40,17 @@ def child_call(payment: Payment, child: Child) -> AcquirerRequest:
         update={
             "about": child.kind,
             "final": child.final,
+            "ordinal": _ordinal(payment, child),
             "payment_attempt_id": payment.attempt_id,
             "reference": payment.acquirer_reference,
         }
     )
+
+
+def _ordinal(payment: Payment, child: Child) -> int:
+    """Which one of its kind it is, counted from 1; a child in the making is the next one."""
+    same = [other.id for other in payment.children if other.kind == child.kind]
+    return same.index(child.id) + 1 if child.id in same else len(same) + 1
 
 
 def child_inquiry(payment: Payment, child: Child, look: int) -> AcquirerRequest:

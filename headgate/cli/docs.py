@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from headgate.cli.docs_of_errors import errors
 from headgate.cli.docs_of_states import states
+from headgate.cli.docs_of_test_values import test_values
 from headgate.streams.settings import Settings
 from headgate.streams.topics import FOREVER, Topic, all_topics
 
@@ -143,6 +144,9 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/errors.md": lambda: errors(MADE.format(source="http/problems_of_*.py")),
     "docs/reference/topics.md": topics,
     "docs/reference/states.md": lambda: states(MADE.format(source="tables/transitions.py")),
+    "docs/reference/test-values.md": lambda: test_values(
+        MADE.format(source="streams/plays.py, streams/scenarios.py, tables/acquirer_knobs.py")
+    ),
 }
 """Every page that is made, by its path in the checkout."""
 

@@ -18,3 +18,13 @@ update acquirer_attempts a set answer = coalesce(a.answer, u.answer::jsonb)
 from unnest($1::text[], $2::int[], $3::text[]) as u(attempt_id, look, answer)
 where a.attempt_id = u.attempt_id and a.look = u.look
 returning a.attempt_id, a.look, a.answer::text
+
+-- name: acquirer_knobs
+select merchant_id, knobs::text from acquirer_knobs
+
+-- name: set_acquirer_knobs
+insert into acquirer_knobs(merchant_id, knobs) values($1, $2::jsonb)
+on conflict (merchant_id) do update set knobs = excluded.knobs, updated_at = now()
+
+-- name: reset_acquirer_knobs
+delete from acquirer_knobs where merchant_id = $1

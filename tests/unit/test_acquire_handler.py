@@ -4,125 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 
 import pytest
 
 from headgate.agents import acquire as module
 from headgate.agents.acquire import Acquire
 from headgate.agents.acquirers.protocol import Answer
+from headgate.agents.bank_words import BANK_WORD_MAX
 from headgate.streams import ids
 from headgate.streams.codec import decode, encode
 from headgate.streams.commands import (
     ACQUIRER_REQUEST,
     COMMAND,
-    AcquirerAnswer,
     AcquirerRequest,
     Outcome,
 )
 from headgate.streams.delays import NOT_BEFORE, TARGET
-from headgate.streams.engine.intake import Delivered
 from headgate.streams.errors import LogUnavailable, StoreUnavailable
 from headgate.streams.settings import Settings
-from headgate.tables.acquirer_attempts import AcquirerAttempts, Known
-from headgate.tables.payments import decide
-from headgate.tables.postgres import RowRefused
-from tests.unit.builders import AT_MS, create
-from tests.unit.fake_store import FakeBus, headers
-from tests.unit.fakes import event
+from tests.unit.builders import AT_MS
+from tests.unit.fake_bank import Bank, Desk, request
+from tests.unit.fake_store import headers
 
 COMMANDS, DEAD = "payments.commands", "acquirer.requests.dead"
-
-
-class FakeAttempts(AcquirerAttempts):
-    """The table of attempts, in memory."""
-
-    def __init__(self) -> None:
-        self.rows: dict[tuple[str, int], AcquirerAnswer | None] = {}
-        self.failures: list[Exception] = []
-        self.poison: set[str] = set()
-        self.unkept: set[str] = set()
-        """Payments whose answers the store refuses."""
-        self.batches: list[int] = []
-
-    async def sent(self, requests: Sequence[AcquirerRequest]) -> list[Known]:
-        """Note the attempts, or fail: with the whole batch, as one statement does."""
-        await asyncio.sleep(0)
-        if self.failures:
-            raise self.failures.pop(0)
-        if any(request.payment_id in self.poison for request in requests):
-            raise RowRefused("PostgreSQL refuses a row: CharacterNotInRepertoireError (22021)")
-        self.batches.append(len(requests))
-        known = []
-        for request in requests:
-            key = (request.attempt_id, request.look)
-            known.append(Known(key not in self.rows, self.rows.get(key)))
-            self.rows.setdefault(key, None)
-        return known
-
-    async def answered(self, answers: Sequence[AcquirerAnswer]) -> list[AcquirerAnswer]:
-        """Keep the first answer of each attempt."""
-        await asyncio.sleep(0)
-        if self.failures:
-            raise self.failures.pop(0)
-        if any(answer.payment_id in self.unkept for answer in answers):
-            raise RowRefused("PostgreSQL refuses a row: UntranslatableCharacterError (22P05)")
-        kept = []
-        for answer in answers:
-            key = (answer.attempt_id, answer.look)
-            known = self.rows[key] or answer
-            self.rows[key] = known
-            kept.append(known)
-        return kept
-
-
-class Bank:
-    """A bank that remembers what it was asked and says what the test says."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, int]] = []
-        self.says = Answer("approved", "ref_1")
-        self.remembers = Answer("approved", "ref_1")
-        self.act: Callable[[], object] | None = None
-
-    async def authorize(self, request: AcquirerRequest) -> Answer:
-        """A charge."""
-        self.asked.append(("authorize", request.look))
-        if self.act is not None:
-            self.act()
-        return self.says
-
-    async def inquire(self, request: AcquirerRequest) -> Answer:
-        """What became of it."""
-        self.asked.append(("inquire", request.look))
-        return self.remembers
-
-
-class Desk:
-    """Acquire between its fakes."""
-
-    def __init__(self, **change: int) -> None:
-        self.attempts, self.bus, self.bank = FakeAttempts(), FakeBus(), Bank()
-        self.acquire = Acquire(
-            Settings().model_copy(update=change), self.attempts, self.bus, self.bank
-        )
-
-    async def hand(self, value: bytes, partition: int = 3) -> None:
-        """Handle one record."""
-        record = Delivered("acquirer.requests", partition, 0, b"pay", value, {}, AT_MS, event(0))
-        await self.acquire.handle(record, False)
-
-    def answers(self) -> list[AcquirerAnswer]:
-        """What was told to settle since the last look."""
-        found = [decode(COMMAND, record.value) for record in self.bus.on(COMMANDS)]
-        return [one for one in found if isinstance(one, AcquirerAnswer)]
-
-
-def request(key: str = "key-1", look: int = 0, **change: object) -> AcquirerRequest:
-    asked = decide(None, create(key), AT_MS).requests[0].request
-    assert isinstance(asked, AcquirerRequest)
-    kind = "inquire" if look else "authorize"
-    return asked.model_copy(update={"look": look, "type": kind, **change})
 
 
 @pytest.fixture
@@ -334,7 +239,7 @@ async def test_a_banks_words_are_kept_as_far_as_they_can_be_stored(desk: Desk) -
     await desk.hand(encode(request()))
     [answer] = desk.answers()
     assert (answer.reference, answer.decline_code) == ("ref", "?code")
-    assert answer.advice_code == "x" * module.BANK_WORD_MAX
+    assert answer.advice_code == "x" * BANK_WORD_MAX
 
 
 async def test_no_card_number_reaches_a_bank_request() -> None:

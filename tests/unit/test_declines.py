@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from headgate.streams.declines import ADVICE, DECLINES, AdviceCode, DeclineCode, decline_of
-from headgate.streams.scenarios import PLAYS
+from headgate.streams.plays import PLAYS
 
 
 def test_every_code_is_in_the_table_once() -> None:
@@ -41,6 +41,9 @@ def test_a_word_of_a_bank_that_nobody_knows_is_a_decline_without_a_reason() -> N
 
 def test_the_simulated_bank_declines_with_these_codes_and_their_advice() -> None:
     for play in PLAYS.values():
-        code = decline_of(play.decline_code)
-        assert play.decline_code == code
-        assert code is None or play.advice_code == DECLINES[code].advice
+        words = [play.authorize, play.authenticated, play.refund, *play.inquiries, *play.captures]
+        for word in [*words, *(later.word for later in play.later)]:
+            assert (word.decline_code is None) == (word.outcome != "declined")
+            assert word.advice_code == (
+                DECLINES[word.decline_code].advice if word.decline_code else None
+            )
