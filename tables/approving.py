@@ -19,14 +19,16 @@ def authorize(story: Story, _what: What) -> Changes:
     return {}
 
 
-def challenge(story: Story, _what: What) -> Changes:
+def challenge(story: Story, what: What) -> Changes:
     """The customer has a while; what happens in the bank's own app, the bank has to be asked."""
     payment = story.payment
     window_ms = (payment.expires_in_s or 0) * 1000 or requests.ACTION_WINDOW_MS
     expires_at_ms = story.at_ms + window_ms
     story.ask(requests.timer(payment, "action", story.cause), expires_at_ms)
-    if payment.method == "upi":
-        story.ask(requests.inquire(payment, 1), story.at_ms + requests.INQUIRY_DELAYS_MS[0])
+    look = what.look if isinstance(what, AcquirerAnswer) else 0
+    if payment.method == "upi" and look < len(requests.INQUIRY_DELAYS_MS):
+        due_ms = story.at_ms + requests.INQUIRY_DELAYS_MS[look]
+        story.ask(requests.inquire(payment, look + 1), due_ms)
     return {"payment.requires_action": Change({"expires_at_ms": expires_at_ms})}
 
 

@@ -151,6 +151,11 @@ class Payment(BaseModel):
         """What can still be given back."""
         return self.amount_captured - self.amount_refunded - self.pending("refund")
 
+    @property
+    def _expires(self) -> bool:
+        """Whether there is a hold, or a customer who has to answer, for its time to end."""
+        return self.state in ("requires_action", "authorized", "partially_captured")
+
     def child(self, child_id: str) -> Child | None:
         """One of its children."""
         return next((child for child in self.children if child.id == child_id), None)
@@ -184,7 +189,7 @@ class Payment(BaseModel):
             advice_code=self.advice_code,
             cancel_requested=self.cancel_requested,
             capture_at=iso(self.capture_at_ms) if self.capture_at_ms else None,
-            expires_at=iso(self.expires_at_ms) if self.expires_at_ms else None,
+            expires_at=iso(self.expires_at_ms) if self.expires_at_ms and self._expires else None,
             customer_id=self.customer_id,
             statement_descriptor=self.statement_descriptor,
             return_url=self.return_url,

@@ -149,9 +149,15 @@ def _meaning(payment: Payment, answer: AcquirerAnswer) -> Trigger:
     if answer.outcome == "approved":
         partial = answer.amount < payment.amount and not payment.partial_authorization
         return "partly_approved" if partial else "approved"
-    if answer.outcome == "unknown":
+    if answer.outcome == "unknown" or _still_asking(payment, answer):
         return "unknown" if answer.look < len(INQUIRY_DELAYS_MS) else "window_ended"
     return "challenged" if answer.outcome == "challenged" else "declined"
+
+
+def _still_asking(payment: Payment, answer: AcquirerAnswer) -> bool:
+    """Whether a bank that was inquired says that its customer has not answered yet."""
+    waits = payment.state == "requires_action" and answer.look > 0
+    return waits and answer.outcome == "challenged"
 
 
 def _check_partial(payment: Payment) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from headgate.streams.commands import (
     COMMAND,
+    AcquirerRequest,
     AuthenticatePayment,
     CancelPayment,
     CancelRefund,
@@ -49,6 +50,7 @@ increment          !increment       !increment       !increment       !increment
 authenticated      !action          processing       !action          !action          !action          !action          !action          !action          !action          !action
 not_authenticated  !action          failed           !action          !action          !action          !action          !action          !action          !action          !action
 challenged         !answered        !answered        requires_action  requires_action  !answered        !answered        !answered        !answered        !answered        !answered
+challenged_again   !answered        =                requires_action  requires_action  !answered        !answered        !answered        !answered        !answered        !answered
 approved           !answered        captured         captured         captured         !answered        !answered        !answered        =                =                =
 partly_approved    !answered        failed           failed           failed           !answered        !answered        !answered        =                =                =
 declined           !answered        failed           failed           failed           !answered        !answered        !answered        !answered        !answered        !answered
@@ -93,6 +95,7 @@ COMMANDS: dict[str, Callable[[Payment], Command]] = {
     "authenticated": lambda p: asks(AuthenticatePayment, p, outcome="succeeded"),
     "not_authenticated": lambda p: asks(AuthenticatePayment, p, outcome="failed"),
     "challenged": lambda _: an_answer("challenged"),
+    "challenged_again": lambda _: an_answer("challenged", 1),
     "approved": lambda _: an_answer("approved"),
     "partly_approved": lambda _: an_answer("approved", amount=AMOUNT - 1),
     "declined": lambda _: an_answer("declined"),
@@ -186,6 +189,14 @@ def test_every_command_of_the_vocabulary_is_in_the_matrix() -> None:
     covered = {COMMANDS[name](payment).type for name in COMMANDS}
     about_children = {kind.model_fields["type"].default for kind in (CancelRefund, ResolvePayment)}
     assert covered | about_children == set(COMMAND.json_schema()["discriminator"]["mapping"])
+
+
+@pytest.mark.parametrize("look", [0, 3])
+def test_a_bank_that_asks_its_customer_is_inquired_from_where_it_was(look: int) -> None:
+    """An inquiry that was answered before would be answered from the record, and the chain end."""
+    decision = decide(in_state("in_doubt"), an_answer("challenged", look), LATER_MS)
+    looks = [o.request.look for o in decision.requests if isinstance(o.request, AcquirerRequest)]
+    assert looks == [look + 1]
 
 
 def test_a_command_of_another_merchant_finds_no_payment() -> None:
