@@ -26,9 +26,11 @@ taken over."""
 
 
 async def faults(workers: Workers, mode: str, race: asyncio.Task[None]) -> None:
-    """Break settle as long as the race goes on, each time when both workers work."""
+    """Break settle as long as the race goes on, each time when both workers work again."""
     while not race.done():
+        before = await workers.owners()
         await FAULTS[mode](workers)
+        await workers.until_owned(lambda owners: owners != before, "a new incarnation")  # noqa: B023
         await workers.until_both_work()
 
 
