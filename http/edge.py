@@ -19,6 +19,7 @@ from headgate.http.operations import Operations
 from headgate.http.payments import PaymentCreation, PaymentReading
 from headgate.http.routing import at, nowhere
 from headgate.http.services import Services
+from headgate.http.simulated_bank import SimulatedBank
 from headgate.http.webhook_settings import WebhookSettings
 from headgate.http.webhooks import Webhooks
 from headgate.streams.settings import Settings
@@ -60,12 +61,9 @@ def routes(services: Services) -> list[Route]:
     webhook_settings = WebhookSettings(
         settings, authenticator, postgres, configuration, services.box
     )
-    health = Health(settings, services.bus, services.cache, postgres, services.metrics)
     operations = Operations(settings, authenticator, services.decisions)
-    jobs = JobsStatus(settings, postgres, services.decisions, services.claims)
     keys = ApiKeys(settings, authenticator, postgres, configuration)
     merchant = MerchantResource(settings, authenticator, postgres, configuration)
-    errors = ErrorPages()
     return [
         at(f"{API}/payments", GET=reading.listed, POST=creation.create),
         at(f"{API}/payments/{{id}}", GET=reading.show),
@@ -78,7 +76,19 @@ def routes(services: Services) -> list[Route]:
         at(f"{API}/api_keys/{{id}}/rotate", POST=keys.rotate),
         at(f"{API}/merchant", GET=merchant.show, PATCH=merchant.change),
         at(f"{API}/test/merchant", GET=merchant.demo),
+        *_of_the_service(services),
+    ]
+
+
+def _of_the_service(services: Services) -> list[Route]:
+    settings, postgres = services.settings, services.postgres
+    health = Health(settings, services.bus, services.cache, postgres, services.metrics)
+    jobs = JobsStatus(settings, postgres, services.decisions, services.claims)
+    bank = SimulatedBank(settings, services.authenticator, postgres, services.configuration)
+    errors = ErrorPages()
+    return [
         at(f"{API}/test/jobs/status", GET=jobs.show),
+        at(f"{API}/test/acquirer", GET=bank.show, PUT=bank.put, DELETE=bank.reset),
         at("/errors", GET=errors.listed),
         at("/errors/{code}", GET=errors.show),
         at("/health", GET=health.health),
