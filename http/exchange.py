@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 from starlette.types import Scope
 
 from headgate.http.problems_of_requests import ParameterInvalid
-from headgate.streams.cards import quoted
+from headgate.streams.cards import is_number, quoted
 
 REQUEST_ID, ROUTE, BODY = "headgate.request_id", "headgate.route", "headgate.body"
 LIMITS = "headgate.limits"
@@ -92,6 +92,11 @@ class Exchange:
             raise ParameterInvalid(
                 f"Idempotency-Key must have 1 to {KEY_CHARACTERS_MAX} printable ASCII characters; "
                 f"this one has {len(given)} characters.",
+                param="Idempotency-Key",
+            )
+        if is_number(key.replace(" ", "").replace("-", "")):
+            raise ParameterInvalid(
+                "Idempotency-Key is a card number, or looks like one; draw a random one.",
                 param="Idempotency-Key",
             )
         return key
