@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Any
@@ -15,31 +14,19 @@ from headgate.http.answers import ProblemAnswer
 from headgate.http.exchange import Exchange
 from headgate.http.openapi_of_keys import KEYS
 from headgate.http.openapi_of_payments import PAYMENTS
+from headgate.http.openapi_of_reading import READING
 from headgate.http.openapi_of_service import SERVICE
 from headgate.http.openapi_of_webhooks import WEBHOOKS
 from headgate.http.openapi_operation import Model, Operation
+from headgate.http.openapi_parameters import parameters
 from headgate.http.openapi_problems import problem_answers, problem_components, problem_schemas
 from headgate.http.problem_kinds import KINDS
 from headgate.http.routing import json_answer
 
 Schema = dict[str, Any]
 
-OPERATIONS: tuple[Operation, ...] = (*PAYMENTS, *WEBHOOKS, *KEYS, *SERVICE)
+OPERATIONS: tuple[Operation, ...] = (*PAYMENTS, *READING, *WEBHOOKS, *KEYS, *SERVICE)
 
-_QUERY: dict[str, Schema] = {
-    "limit": {"type": "integer", "minimum": 1, "maximum": 100, "default": 10},
-    "offset": {"type": "integer", "minimum": 0, "default": 0},
-    "starting_after": {"type": "string", "description": "An id; what follows is older."},
-    "ending_before": {"type": "string", "description": "An id; what precedes is newer."},
-    "confirm": {"type": "string", "description": "The id of the key that asks, to end itself."},
-}
-_KEY_HEADER: Schema = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "required": False,
-    "description": "Makes repeats safe: one key stands for one request, for ever.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-}
 _HEADERS: dict[str, str] = {
     "Request-Id": "The id under which our log has this request.",
     "Log-Position": "Where the command is on the log: `payments.commands/3@18422`. Absent while "
@@ -97,7 +84,7 @@ def _operation(operation: Operation, refs: Mapping[Model, Schema]) -> Schema:
     written: Schema = {
         "operationId": operation.name,
         "summary": operation.summary,
-        "parameters": _parameters(operation),
+        "parameters": parameters(operation),
         "responses": dict(sorted((problem_answers(operation.kinds()) | answers).items())),
         "security": [{"secret": [operation.scope]}, {"key": [operation.scope], "keySecret": []}]
         if operation.authenticated
@@ -131,20 +118,6 @@ def _answer(
 
 def _content(media_type: str, schema: Schema, description: str) -> Schema:
     return {"description": description, "content": {media_type: {"schema": schema}}}
-
-
-def _parameters(operation: Operation) -> list[Schema]:
-    found: list[Schema] = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in re.findall(r"\{(\w+)\}", operation.path)
-    ]
-    found += [
-        {"name": name, "in": "query", "required": False, "schema": _QUERY[name]}
-        for name in operation.query
-    ]
-    if operation.keyed or operation.repeatable:
-        found.append(_KEY_HEADER)
-    return found
 
 
 class Document:
