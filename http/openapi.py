@@ -35,6 +35,11 @@ _HEADERS: dict[str, str] = {
     "Idempotent-Replayed": "`true` when this is the answer to an earlier request.",
 }
 
+_LIMITS: dict[str, str] = {
+    "RateLimit-Policy": 'The limits that apply, if any: `"default";q=250;w=1` is 250 in 1 s.',
+    "RateLimit": 'What is left of them: `"default";r=249;t=1`, and more in 1 s.',
+}
+
 
 def document() -> Schema:
     """The whole document."""
@@ -110,8 +115,12 @@ def _answer(
         names = _HEADERS
     elif operation.repeatable:
         names = ("Request-Id", "Idempotency-Key", "Idempotent-Replayed")
+    told = {name: _HEADERS[name] for name in names}
+    if operation.authenticated:
+        told |= _LIMITS
     written["headers"] = {
-        name: {"description": _HEADERS[name], "schema": {"type": "string"}} for name in names
+        name: {"description": description, "schema": {"type": "string"}}
+        for name, description in told.items()
     }
     return written
 

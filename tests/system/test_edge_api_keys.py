@@ -326,6 +326,46 @@ async def test_a_strict_key_is_told_of_what_the_others_have_ignored(edge: Edge) 
     assert await code(edge, "POST", KEYS, strict["secret"], json={"nmae": 1}) == "parameter_unknown"
 
 
+BAD: list[tuple[str, str, bytes, int, str]] = [
+    ("POST", KEYS, b"", 415, "unsupported_media_type"),
+    ("POST", KEYS, b"[]", 400, "parameter_invalid"),
+    ("POST", KEYS, b'{"name": ""}', 400, "parameter_invalid"),
+    ("POST", KEYS, b'{"name": "a\\u0000b"}', 400, "parameter_invalid"),
+    ("POST", KEYS, b'{"name": "4111 1111 1111 1111"}', 400, "parameter_invalid"),
+    ("POST", KEYS, b'{"name": "%s"}' % (b"x" * 101), 400, "parameter_invalid"),
+    ("POST", KEYS, b'{"scopes": []}', 400, "parameter_invalid"),
+    ("POST", KEYS, b'{"scopes": "payments:read"}', 400, "parameter_invalid"),
+    ("POST", KEYS, b'{"rate_per_s": 0}', 400, "parameter_invalid"),
+    ("POST", KEYS, b'{"rate_per_s": true}', 400, "parameter_invalid"),
+    ("POST", KEYS, b'{"rate_per_s": 1%s}' % (b"0" * 400), 400, "parameter_invalid"),
+    ("POST", KEYS, b'{"strict_parameters": "yes"}', 400, "parameter_invalid"),
+    ("PATCH", KEYS, b"{}", 405, "method_not_allowed"),
+    ("GET", f"{KEYS}?limit=0", b"", 400, "parameter_invalid"),
+    ("GET", f"{KEYS}/..%2f..%2fetc", b"", 404, "resource_missing"),
+    ("GET", f"{KEYS}/%00", b"", 404, "resource_missing"),
+    ("DELETE", f"{KEYS}/%00", b"", 404, "resource_missing"),
+    ("DELETE", f"{KEYS}/{'x' * 5000}", b"", 404, "resource_missing"),
+    ("POST", f"{KEYS}/%ED%A0%80/rotate", b"", 404, "resource_missing"),
+    ("POST", f"{KEYS}/{DEMO_KEY}/rotate", b'{"overlap_s": -1}', 400, "parameter_invalid"),
+    ("POST", f"{KEYS}/{DEMO_KEY}/rotate", b'{"overlap_s": 2592001}', 400, "parameter_invalid"),
+    ("POST", f"{KEYS}/{DEMO_KEY}/rotate", b'{"overlap_s": "1h"}', 400, "parameter_invalid"),
+    ("PATCH", "/api/v1/merchant", b'{"name": 7}', 400, "parameter_invalid"),
+    ("PATCH", "/api/v1/merchant", b'{"active": false}', 400, "parameter_missing"),
+    ("DELETE", "/api/v1/merchant", b"", 405, "method_not_allowed"),
+]
+
+
+async def test_what_makes_no_sense_is_a_problem_and_changes_nothing(edge: Edge) -> None:
+    """07 §8 for these routes: no 500, nothing in the raw."""
+    for method, path, body, status, wanted in BAD:
+        headers = {"Content-Type": "application/json"} if body else {}
+        answer = await asked(edge, method, path, content=body, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (status, wanted), (path, body)
+        assert "4111" not in answer.text
+    assert await edge.place.number("select count(*) from api_keys") == 1
+    assert "Traceback" not in edge.log.read_text()
+
+
 async def test_limits_hold_and_a_key_hands_out_no_more_than_its_own(
     stack: Stack, tmp_path: Path
 ) -> None:
