@@ -90,7 +90,8 @@ class Acquire:
 
     async def _publish(self, outputs: Sequence[Record]) -> None:
         """Publish all, in this order. What fails is published again with all the others."""
-        await asyncio.gather(*[self._outputs.submit(output) for output in outputs])
+        for published in [self._outputs.submit(output) for output in outputs]:
+            await published
 
     async def _worked_on(self, request: AcquirerRequest, record: Delivered) -> Sequence[Record]:
         """The answer to publish, the one on record or else the bank's, and what the bank says

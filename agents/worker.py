@@ -28,6 +28,7 @@ from headgate.streams.topics import (
     WEBHOOKS_READY,
 )
 from headgate.tables.acquirer_attempts import AcquirerAttempts
+from headgate.tables.acquirer_knobs import DEFAULTS
 from headgate.tables.claims import PostgresClaims
 from headgate.tables.configuration import ConfigurationCopy
 from headgate.tables.deliveries_store import DeliveryStore
@@ -52,8 +53,11 @@ def acquire(settings: Settings) -> WorkerApp:
     app = create_app("acquire", settings)
     postgres, bus = Postgres(settings), Bus.of(settings, "acquire")
     worker = Worker("acquire", settings, app, PostgresClaims(postgres), bus)
-    handler = Acquire(settings, AcquirerAttempts(postgres), bus, Simulator(settings))
+    configuration = ConfigurationCopy(settings, postgres)
+    bank = Simulator(settings, lambda merchant: configuration.now.knobs.get(merchant, DEFAULTS))
+    handler = Acquire(settings, AcquirerAttempts(postgres), bus, bank)
     worker.each(ACQUIRER_REQUESTS, handler.handle, settings.acquirer_calls_max)
+    worker.run_always(configuration.run)
     return app
 
 

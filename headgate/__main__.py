@@ -8,7 +8,9 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from headgate.cli import values
 from headgate.streams.errors import HeadgateError
+from headgate.tables.scopes import SCOPES
 
 EPILOG = """\
 on one machine:
@@ -25,7 +27,7 @@ processes, one role each:
 operating:
   migrate     bring the PostgreSQL schema up to date
   topics      declare the topics, or check them
-  merchant    create a merchant with its first key pair
+  merchant    create, list, activate, deactivate merchants; key: their API keys
   doctor      check everything this needs and say what to do
 
 first steps:
@@ -37,6 +39,7 @@ Every setting is an environment variable: see docs/configuration.md.
 """
 ALONE = {"up", "down", "reset", "status"}
 """Verbs about `up` itself; the others look for a running one to talk to."""
+WHO = "its id or e-mail address"
 PARTS = (
     "python", "local", "kafka", "redis", "postgres", "topics", "edge", "settle", "acquire",
     "notify",
@@ -95,14 +98,50 @@ def _add_operating(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
     topics.add_argument(
         "--check", action="store_true", help="create nothing; exit with 1 if anything differs"
     )
-    merchant = verbs.add_parser("merchant", description="Merchants and their keys.")
+    _add_merchant(verbs)
+    doctor = verbs.add_parser("doctor", description="Check everything that Headgate needs.")
+    doctor.add_argument("--only", choices=PARTS, default=None, help="check one part only")
+
+
+def _add_merchant(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    merchant = verbs.add_parser("merchant", description="Merchants and their API keys.")
     actions = merchant.add_subparsers(dest="action", metavar="ACTION", required=True)
     create = actions.add_parser("create", description="Create a merchant and show its key pair.")
     create.add_argument("--name", required=True)
     create.add_argument("--email", required=True)
     create.add_argument("--live", action="store_true", help="a live key pair instead of a test one")
-    doctor = verbs.add_parser("doctor", description="Check everything that Headgate needs.")
-    doctor.add_argument("--only", choices=PARTS, default=None, help="check one part only")
+    actions.add_parser("list", description="List all merchants.")
+    for name, what in (
+        ("activate", "Let a merchant's keys change things again."),
+        ("deactivate", "Let a merchant's keys read, and change nothing."),
+    ):
+        actions.add_parser(name, description=what).add_argument("who", help=WHO, metavar="MERCHANT")
+    _add_keys(actions.add_parser("key", description="API keys of a merchant."))
+
+
+def _add_keys(key: argparse.ArgumentParser) -> None:
+    actions = key.add_subparsers(dest="key_action", metavar="ACTION", required=True)
+    create = actions.add_parser("create", description="Make an API key and show its secret, once.")
+    create.add_argument("who", help=WHO, metavar="MERCHANT")
+    create.add_argument("--name", default=None, help="to tell keys apart")
+    create.add_argument("--live", action="store_true", help="a live key instead of a test one")
+    create.add_argument(
+        "--scope",
+        type=values.scopes,
+        action="append",
+        help=f"SCOPE[,…]: default, {', '.join(SCOPES)}",
+    )
+    create.add_argument("--rate", type=values.count, default=None, help="writes a second")
+    create.add_argument("--strict", action="store_true", help="refuse unknown members of bodies")
+    listed = actions.add_parser("list", description="List a merchant's API keys, newest first.")
+    listed.add_argument("who", help=WHO, metavar="MERCHANT")
+    rotate = actions.add_parser("rotate", description="Make a key that replaces another one.")
+    rotate.add_argument("key", metavar="KEY")
+    rotate.add_argument(
+        "--overlap", type=values.seconds, default="24h", help="how long the old key still works"
+    )
+    revoke = actions.add_parser("revoke", description="End an API key at once, for ever.")
+    revoke.add_argument("key", metavar="KEY")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,8 +6,6 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from headgate.streams.facts import PaymentSnapshot
-
 
 class FlawAnswer(BaseModel):
     """One thing that is wrong with a request."""
@@ -50,15 +48,6 @@ class PendingOperation(BaseModel):
     type: str
     payment_id: str
     status: Literal["pending"]
-
-
-class PaymentList(BaseModel):
-    """A page of payments, newest first."""
-
-    object: Literal["list"]
-    data: list[PaymentSnapshot]
-    has_more: bool
-    next_cursor: str | None = Field(description="Send it as `starting_after` for the next page.")
 
 
 class DeliveryAnswer(BaseModel):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -32,6 +33,7 @@ from headgate.tables.configuration import ApiKey, ConfigurationCopy
 from headgate.tables.postgres import Postgres
 from headgate.tables.scopes import OPERATOR, in_order
 
+KEY_ID = re.compile(r"key_(test|live)_[a-z0-9]{1,64}")
 SELF_OVERLAP_S_MIN = api_keys.SHOWN_AGAIN_S
 """A key that rotates itself must outlive the time in which a lost answer can be asked for again."""
 
@@ -114,6 +116,8 @@ class ApiKeys:
         """End a key at once. The key that asks ends itself only if it names itself twice."""
         api_key = await self._authenticator.key_of(exchange, "keys:write")
         key_id = exchange.path("id")
+        if not KEY_ID.fullmatch(key_id):
+            raise _missing(key_id)
         if key_id == api_key.id and exchange.query().get("confirm") != key_id:
             raise ParameterInvalid(
                 "This is the key that you are using. Revoke it with another one, or send "
@@ -155,6 +159,8 @@ class ApiKeys:
         return Drawn(key_id, secret, api_key.id, hashlib.sha256(raw).hexdigest()), key
 
     async def _find(self, key_id: str, api_key: ApiKey) -> StoredKey | None:
+        if not KEY_ID.fullmatch(key_id):
+            return None
         whose = (api_key.merchant_id, api_key.mode)
         return await api_keys.find(self._postgres, key_id, whose)
 

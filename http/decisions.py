@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from headgate.streams.bus import Bus, Position
@@ -40,6 +40,7 @@ class Decisions:
         self._postgres = postgres
         self._bus = bus
         self._topic = PAYMENT_COMMANDS.full_name(settings)
+        self._partitions = settings.partitions
         self._commands: Coalescer[str, Decided | None] = Coalescer(
             self._read, batch_max=settings.handoff_batch_max
         )
@@ -80,9 +81,25 @@ class Decisions:
                 return True
         return False
 
+    async def beyond(self, offsets: Mapping[int, int], wait_ms: int) -> bool:
+        """Whether settle decided, within the time, everything up to these offsets by partition."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait_ms / 1000):
+                await self._until(list(offsets), [offset + 1 for offset in offsets.values()])
+                return True
+        return False
+
+    async def settled(self) -> dict[int, int]:
+        """The next offset to be decided of every partition that has one."""
+        every = list(range(self._partitions))
+        done = await asyncio.gather(*map(self._positions.submit, every))
+        return {partition: at for partition, at in zip(every, done, strict=True) if at}
+
     async def _reach(self, partitions: Sequence[int]) -> None:
         """Wait until settle is where the log ends now."""
-        ends = await asyncio.gather(*map(self._ends.submit, partitions))
+        await self._until(partitions, await asyncio.gather(*map(self._ends.submit, partitions)))
+
+    async def _until(self, partitions: Sequence[int], ends: Sequence[int]) -> None:
         while True:
             done = await asyncio.gather(*map(self._positions.submit, partitions))
             if all(next_offset >= end for next_offset, end in zip(done, ends, strict=True)):

@@ -10,15 +10,19 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from headgate.http.api_keys import ApiKeys
+from headgate.http.children_reading import ChildrenReading
 from headgate.http.error_pages import ErrorPages
 from headgate.http.gate import Gate
 from headgate.http.health import Health, JobsStatus
 from headgate.http.merchant import MerchantResource
 from headgate.http.openapi import Document
 from headgate.http.operations import Operations
-from headgate.http.payments import PaymentCreation, PaymentReading
+from headgate.http.payment_reading import PaymentReading
+from headgate.http.payments import PaymentCreation
 from headgate.http.routing import at, nowhere
 from headgate.http.services import Services
+from headgate.http.simulated_bank import SimulatedBank
+from headgate.http.timeline import Timeline
 from headgate.http.webhook_settings import WebhookSettings
 from headgate.http.webhooks import Webhooks
 from headgate.streams.settings import Settings
@@ -52,24 +56,15 @@ def routes(services: Services) -> list[Route]:
     """Every route. What a payment needs most often stands first: routes are tried in order."""
     settings, postgres = services.settings, services.postgres
     authenticator, configuration = services.authenticator, services.configuration
-    creation = PaymentCreation(
-        authenticator, configuration, services.creator, services.handoff, services.metrics
-    )
-    reading = PaymentReading(settings, authenticator, postgres, services.claims, services.decisions)
     webhooks = Webhooks(settings, authenticator, postgres, services.bus, services.box)
     webhook_settings = WebhookSettings(
         settings, authenticator, postgres, configuration, services.box
     )
-    health = Health(settings, services.bus, services.cache, postgres, services.metrics)
-    operations = Operations(settings, authenticator, services.decisions)
-    jobs = JobsStatus(settings, postgres, services.decisions, services.claims)
     keys = ApiKeys(settings, authenticator, postgres, configuration)
     merchant = MerchantResource(settings, authenticator, postgres, configuration)
-    errors = ErrorPages()
     return [
-        at(f"{API}/payments", GET=reading.listed, POST=creation.create),
-        at(f"{API}/payments/{{id}}", GET=reading.show),
-        at(f"{API}/operations/{{id}}", GET=operations.show),
+        *_of_payments(services),
+        *_of_events(services),
         at(f"{API}/webhooks", GET=webhooks.listed),
         at(f"{API}/webhooks/settings", PUT=webhook_settings.put),
         at(f"{API}/webhooks/{{id}}/retry", POST=webhooks.retry),
@@ -78,7 +73,57 @@ def routes(services: Services) -> list[Route]:
         at(f"{API}/api_keys/{{id}}/rotate", POST=keys.rotate),
         at(f"{API}/merchant", GET=merchant.show, PATCH=merchant.change),
         at(f"{API}/test/merchant", GET=merchant.demo),
+        *_of_the_service(services),
+    ]
+
+
+def _of_payments(services: Services) -> list[Route]:
+    settings, authenticator = services.settings, services.authenticator
+    creation = PaymentCreation(
+        authenticator,
+        services.configuration,
+        services.creator,
+        services.handoff,
+        services.metrics,
+    )
+    read = (settings, authenticator, services.consistency, services.finder, services.postgres)
+    reading, children, timeline = PaymentReading(*read), ChildrenReading(*read), Timeline(*read)
+    operations = Operations(settings, authenticator, services.decisions)
+    payment = f"{API}/payments/{{id}}"
+    return [
+        at(f"{API}/payments", GET=reading.listed, POST=creation.create),
+        at(payment, GET=reading.show),
+        at(f"{payment}/captures", GET=children.of_payment("capture")),
+        at(f"{payment}/voids", GET=children.of_payment("void")),
+        at(f"{payment}/refunds", GET=children.of_payment("refund")),
+        at(f"{payment}/reversals", GET=children.of_payment("reversal")),
+        at(f"{payment}/increments", GET=children.of_payment("increment")),
+        at(f"{payment}/timeline", GET=timeline.show),
+        at(f"{API}/captures/{{id}}", GET=children.one("capture")),
+        at(f"{API}/refunds", GET=children.refunds),
+        at(f"{API}/refunds/{{id}}", GET=children.one("refund")),
+        at(f"{API}/operations/{{id}}", GET=operations.show),
+    ]
+
+
+def _of_events(services: Services) -> list[Route]:
+    events = services.events
+    return [
+        at(f"{API}/events", GET=events.listed),
+        at(f"{API}/events/stream", GET=events.stream),
+        at(f"{API}/events/{{id}}", GET=events.show),
+    ]
+
+
+def _of_the_service(services: Services) -> list[Route]:
+    settings, postgres = services.settings, services.postgres
+    health = Health(settings, services.bus, services.cache, postgres, services.metrics)
+    jobs = JobsStatus(settings, postgres, services.decisions, services.claims)
+    bank = SimulatedBank(settings, services.authenticator, postgres, services.configuration)
+    errors = ErrorPages()
+    return [
         at(f"{API}/test/jobs/status", GET=jobs.show),
+        at(f"{API}/test/acquirer", GET=bank.show, PUT=bank.put, DELETE=bank.reset),
         at("/errors", GET=errors.listed),
         at("/errors/{code}", GET=errors.show),
         at("/health", GET=health.health),

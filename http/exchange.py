@@ -9,11 +9,13 @@ from urllib.parse import parse_qsl
 from starlette.types import Scope
 
 from headgate.http.problems_of_requests import ParameterInvalid
-from headgate.streams.cards import quoted
+from headgate.streams.cards import is_number, quoted
 
 REQUEST_ID, ROUTE, BODY = "headgate.request_id", "headgate.route", "headgate.body"
 LIMITS = "headgate.limits"
 """Where the gate, the routes and the limits leave what they know in the scope."""
+ABORT = "headgate.abort"
+"""Where the protocol leaves how the connection is cut: by a call."""
 
 KEY_CHARACTERS_MAX = 255
 LIMIT_DEFAULT = 10
@@ -75,10 +77,14 @@ class Exchange:
         """A part of the path."""
         return cast("str", self._scope["path_params"][name])
 
+    def pairs(self) -> list[tuple[str, str]]:
+        """The query's parameters in their order."""
+        raw = self._scope["query_string"].decode("latin-1")
+        return parse_qsl(raw, keep_blank_values=True) if raw else []
+
     def query(self) -> dict[str, str]:
         """The query's parameters; of two with one name the last counts."""
-        raw = self._scope["query_string"].decode("latin-1")
-        return dict(parse_qsl(raw, keep_blank_values=True)) if raw else {}
+        return dict(self.pairs())
 
     def idempotency_key(self) -> str | None:
         """The client's key, bare or as a quoted string (01 §7.3). Raises ParameterInvalid."""
@@ -92,6 +98,11 @@ class Exchange:
             raise ParameterInvalid(
                 f"Idempotency-Key must have 1 to {KEY_CHARACTERS_MAX} printable ASCII characters; "
                 f"this one has {len(given)} characters.",
+                param="Idempotency-Key",
+            )
+        if is_number(key.replace(" ", "").replace("-", "")):
+            raise ParameterInvalid(
+                "Idempotency-Key is a card number, or looks like one; draw a random one.",
                 param="Idempotency-Key",
             )
         return key

@@ -29,6 +29,7 @@ LINGER_S = 1.0
 """How long what is still sent of a refused body is read, so that the answer is not lost."""
 LINGER_BYTES_MAX = 8 << 20
 
+_GATE = "headgate.gate"
 ALWAYS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 """Headers of every answer."""
 UNLIMITED = ("/health", "/metrics")
@@ -72,6 +73,7 @@ class Gate:
             await self._app(scope, receive, send)
             return
         scope[REQUEST_ID] = ids.draw_id("req_")
+        scope[_GATE] = self
         answer = _Answer(send, scope)
         self._in_flight += 1
         try:
@@ -89,8 +91,13 @@ class Gate:
             log.exception("fault in a request", request_id=scope[REQUEST_ID])
             await self._refuse(_fault(scope), scope, receive, answer)
         finally:
-            self._in_flight -= 1
+            self.let_go(scope)
             self._metrics.count(scope["method"], scope.get(ROUTE, "none"), answer.status)
+
+    def let_go(self, scope: Scope) -> None:
+        """Count this request no longer, once."""
+        if scope.pop(_GATE, None) is not None:
+            self._in_flight -= 1
 
     def _admit(self, scope: Scope) -> None:
         if self._in_flight > self._in_flight_max and not scope["path"].startswith(UNLIMITED):
@@ -158,6 +165,14 @@ class Gate:
         await answer(_part(response.body, more=True))
         await _linger(receive)
         await answer(_part(b"", more=False))
+
+
+def let_go(scope: Scope) -> None:
+    """Count a request no longer although it is not over: who follows events has a bound of its own
+    and must not take the places of those who pay."""
+    gate = scope.get(_GATE)
+    if isinstance(gate, Gate):
+        gate.let_go(scope)
 
 
 class _Answer:

@@ -51,7 +51,8 @@ class MerchantRequest(Asked):
 
     name: Name | None = Field(default=None, examples=["Corner Shop"])
     require_keys: bool | None = Field(
-        default=None, description="Whether writes without an Idempotency-Key are refused."
+        default=None,
+        description="Whether what moves money is refused without an Idempotency-Key.",
     )
 
 

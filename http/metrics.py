@@ -49,6 +49,9 @@ class Metrics:
         self.in_flight = Gauge(
             "headgate_http_in_flight", "Requests being worked on.", registry=self.registry
         )
+        self.viewers = Gauge(
+            "headgate_event_viewers", "Streams of events that are open.", registry=self.registry
+        )
         self.outbox = Gauge(
             "headgate_outbox_entries",
             "Commands that wait in Redis for the log.",

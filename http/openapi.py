@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Any
@@ -15,37 +14,30 @@ from headgate.http.answers import ProblemAnswer
 from headgate.http.exchange import Exchange
 from headgate.http.openapi_of_keys import KEYS
 from headgate.http.openapi_of_payments import PAYMENTS
+from headgate.http.openapi_of_reading import READING
 from headgate.http.openapi_of_service import SERVICE
 from headgate.http.openapi_of_webhooks import WEBHOOKS
 from headgate.http.openapi_operation import Model, Operation
+from headgate.http.openapi_parameters import parameters
 from headgate.http.openapi_problems import problem_answers, problem_components, problem_schemas
 from headgate.http.problem_kinds import KINDS
 from headgate.http.routing import json_answer
 
 Schema = dict[str, Any]
 
-OPERATIONS: tuple[Operation, ...] = (*PAYMENTS, *WEBHOOKS, *KEYS, *SERVICE)
+OPERATIONS: tuple[Operation, ...] = (*PAYMENTS, *READING, *WEBHOOKS, *KEYS, *SERVICE)
 
-_QUERY: dict[str, Schema] = {
-    "limit": {"type": "integer", "minimum": 1, "maximum": 100, "default": 10},
-    "offset": {"type": "integer", "minimum": 0, "default": 0},
-    "starting_after": {"type": "string", "description": "An id; what follows is older."},
-    "ending_before": {"type": "string", "description": "An id; what precedes is newer."},
-    "confirm": {"type": "string", "description": "The id of the key that asks, to end itself."},
-}
-_KEY_HEADER: Schema = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "required": False,
-    "description": "Makes repeats safe: one key stands for one request, for ever.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-}
 _HEADERS: dict[str, str] = {
     "Request-Id": "The id under which our log has this request.",
     "Log-Position": "Where the command is on the log: `payments.commands/3@18422`. Absent while "
     "the log is away and the command waits in the outbox.",
     "Idempotency-Key": "The key of this request, also when it was drawn here.",
     "Idempotent-Replayed": "`true` when this is the answer to an earlier request.",
+}
+
+_LIMITS: dict[str, str] = {
+    "RateLimit-Policy": 'The limits that apply, if any: `"default";q=250;w=1` is 250 in 1 s.',
+    "RateLimit": 'What is left of them: `"default";r=249;t=1`, and more in 1 s.',
 }
 
 
@@ -97,7 +89,7 @@ def _operation(operation: Operation, refs: Mapping[Model, Schema]) -> Schema:
     written: Schema = {
         "operationId": operation.name,
         "summary": operation.summary,
-        "parameters": _parameters(operation),
+        "parameters": parameters(operation),
         "responses": dict(sorted((problem_answers(operation.kinds()) | answers).items())),
         "security": [{"secret": [operation.scope]}, {"key": [operation.scope], "keySecret": []}]
         if operation.authenticated
@@ -123,28 +115,18 @@ def _answer(
         names = _HEADERS
     elif operation.repeatable:
         names = ("Request-Id", "Idempotency-Key", "Idempotent-Replayed")
+    told = {name: _HEADERS[name] for name in names}
+    if operation.authenticated:
+        told |= _LIMITS
     written["headers"] = {
-        name: {"description": _HEADERS[name], "schema": {"type": "string"}} for name in names
+        name: {"description": description, "schema": {"type": "string"}}
+        for name, description in told.items()
     }
     return written
 
 
 def _content(media_type: str, schema: Schema, description: str) -> Schema:
     return {"description": description, "content": {media_type: {"schema": schema}}}
-
-
-def _parameters(operation: Operation) -> list[Schema]:
-    found: list[Schema] = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in re.findall(r"\{(\w+)\}", operation.path)
-    ]
-    found += [
-        {"name": name, "in": "query", "required": False, "schema": _QUERY[name]}
-        for name in operation.query
-    ]
-    if operation.keyed or operation.repeatable:
-        found.append(_KEY_HEADER)
-    return found
 
 
 class Document:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headgate.http.answers import PaymentList, PendingOperation
+from headgate.http.answers import PendingOperation
 from headgate.http.openapi_operation import API, WAITING, Operation
 from headgate.http.problems_of_requests import (
     AmountTooLarge,
@@ -30,15 +30,6 @@ PAYMENTS = (
         {201: PaymentSnapshot, 202: PendingOperation}, CREATE_PROBLEMS,
         PaymentRequest, {"amount": 50000, "order_id": "order_1001", "method": "upi",
                          "vpa": "success@upi"}, keyed=True, scope="payments:write",
-    ),
-    Operation(
-        "get", f"{API}/payments", "listPayments", "List payments, newest first",
-        {200: PaymentList}, query=("limit", "starting_after", "ending_before"),
-        scope="payments:read",
-    ),
-    Operation(
-        "get", f"{API}/payments/{{id}}", "getPayment", "Look up a payment",
-        {200: PaymentSnapshot}, WAITING, scope="payments:read",
     ),
     Operation(
         "get", f"{API}/operations/{{id}}", "getOperation", "What became of a command",

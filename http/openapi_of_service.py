@@ -4,12 +4,32 @@ from __future__ import annotations
 
 from headgate.http.answers import JobsAnswer, ReadyAnswer
 from headgate.http.openapi_operation import API, Operation
-from headgate.http.problems_of_services import StoreAway
+from headgate.http.problems_of_access import LivemodeMismatch
+from headgate.http.problems_of_services import OutcomeUnknown, StoreAway
+from headgate.http.simulated_bank import KnobsAnswer
+from headgate.tables.acquirer_knobs import Knobs
 
 SERVICE = (
     Operation(
         "get", f"{API}/test/jobs/status", "getJobsStatus", "What waits, and for what",
         {200: JobsAnswer}, (StoreAway,),
+    ),
+    Operation(
+        "get", f"{API}/test/acquirer", "getTestAcquirer",
+        "How slow, faulty or away the simulated bank is", {200: KnobsAnswer},
+        (LivemodeMismatch,), scope="test:write",
+    ),
+    Operation(
+        "put", f"{API}/test/acquirer", "setTestAcquirer",
+        "Set how slow, faulty or away the simulated bank is; what is left out is unset",
+        {200: KnobsAnswer}, (LivemodeMismatch, OutcomeUnknown), Knobs,
+        {"latency_ms": {"min": 50, "max": 500}, "error_ratio": 0.1, "timeout_ratio": 0.05},
+        scope="test:write",
+    ),
+    Operation(
+        "delete", f"{API}/test/acquirer", "resetTestAcquirer",
+        "Unset all that was set for the simulated bank", {200: KnobsAnswer},
+        (LivemodeMismatch, OutcomeUnknown), scope="test:write",
     ),
     Operation(
         "get", "/errors", "listErrors", "Every error, for people", {200: "text/html"},

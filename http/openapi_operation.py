@@ -108,6 +108,11 @@ class Operation:
         """Whether an API key is needed."""
         return self.scope is not None
 
+    @property
+    def waits(self) -> bool:
+        """Whether it reads, and so takes `Consistent-With`."""
+        return self.method == "get" and self.authenticated
+
     def kinds(self) -> list[type[Problem]]:
         """Every error that this operation may answer with, by status and code."""
         found = {*ALWAYS, *self.problems}
@@ -119,8 +124,10 @@ class Operation:
         found |= set(BODY if self.body is not None else ())
         found |= set(KEYED if self.keyed else ())
         found |= set(REPEATABLE if self.repeatable else ())
-        if self.query:
+        if self.query or self.waits:
             found.add(ParameterInvalid)
+        if self.waits:
+            found.add(NotCaughtUp)
         if "{" in self.path:
             found.add(ResourceMissing)
         return sorted(found, key=lambda kind: (kind.status, kind.code))

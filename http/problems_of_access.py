@@ -10,7 +10,7 @@ Problem
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
+from typing import Any, Self
 
 from headgate.http.problems import Later, Problem
 
@@ -126,3 +126,13 @@ class RateLimited(Later):
     ) -> None:
         super().__init__(detail, retry_after_s=retry_after_s, headers=headers)
         self.more = {"reason": reason}
+
+    @classmethod
+    def schema(cls) -> dict[str, Any]:
+        """JSON schema: with whose limit it is."""
+        described = super().schema()
+        described["required"] = ["reason"]
+        described["properties"] |= {
+            "reason": {"enum": ["key", "object", "address"], "description": "Whose limit it is."}
+        }
+        return described

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from headgate.http.problems import Problem, kind_of
 from headgate.http.problems_of_requests import AmountTooLarge, KeyReused, ResourceMissing
-from headgate.streams.declines import ADVICE, DECLINES, decline_of
+from headgate.streams.declines import ADVICE, DECLINES, advice_of, decline_of
 
 NOT_CAPTURABLE = "Payment not in capturable state"
 NOT_AVAILABLE = "Refund amount exceeds available amount"
@@ -45,8 +45,9 @@ class PaymentDeclined(Problem):
         advice_code: str | None = None,
     ) -> None:
         super().__init__(detail)
-        self.decline_code = decline_of(decline_code)
-        self.advice_code = advice_code
+        known = decline_of(decline_code)
+        self.decline_code = known
+        self.advice_code = advice_of(known, advice_code)
         self.more = {"payment_id": payment_id}
 
     @classmethod

@@ -12,6 +12,7 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 from uvicorn.server import ServerState
 
+from headgate.http.exchange import ABORT
 from headgate.http.gate import ALWAYS
 from headgate.http.problems import Problem
 from headgate.http.problems_of_requests import HeadersTooLarge, HttpMalformed, RequestTimeout
@@ -62,6 +63,7 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.scope[ABORT] = self._abort  # type: ignore[literal-required]  # ours, not uvicorn's
         self._reading_head = True
         self._head_bytes = 0
         if self._head_timer is None:
@@ -111,6 +113,10 @@ class EdgeProtocol(HttpToolsProtocol):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+    def _abort(self) -> None:
+        """Cut the connection; what was not read by the client is lost."""
+        self.transport.abort()
 
     def _head_is_late(self) -> None:
         if not self.transport.is_closing():

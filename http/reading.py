@@ -19,10 +19,10 @@ class ReadingPostgres(Postgres):
         self._wait_ms = settings.read_wait_ms
         self._begun: set[asyncio.Task[Sequence[Row]]] = set()
 
-    async def fetch(self, name: str, *arguments: object) -> Sequence[Row]:
-        """The rows of the named statement. Raises StoreUnavailable after `read_wait_ms`."""
+    async def _rows(self, name: str, text: str, arguments: Sequence[object]) -> Sequence[Row]:
+        """The rows of a statement. Raises StoreUnavailable after `read_wait_ms`."""
         # A task of its own, since the driver takes seconds to give a hung connection back.
-        task = asyncio.create_task(super().fetch(name, *arguments), name=f"read-{name}")
+        task = asyncio.create_task(super()._rows(name, text, arguments), name=f"read-{name}")
         self._begun.add(task)
         task.add_done_callback(self._ended)
         try:

@@ -7,14 +7,15 @@ from collections.abc import Awaitable, Callable, Mapping
 import orjson
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from headgate.http.exchange import ROUTE, Exchange
 from headgate.http.problems import Json
 from headgate.http.problems_of_requests import MethodNotAllowed, ResourceMissing
 from headgate.streams.cards import quoted
 
-Handler = Callable[[Exchange], Awaitable[Response]]
+Handler = Callable[[Exchange], Awaitable[ASGIApp]]
+"""Answers with a response, or with an application that goes on answering."""
 
 
 class Resource:

@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 
 import structlog
 
-from headgate.http.auth import Authenticator
 from headgate.http.cache import Cache
 from headgate.http.claims import Claims
+from headgate.http.consistency import Consistency, ConsistentAuthenticator
 from headgate.http.creating import Creator
 from headgate.http.decisions import Decisions
 from headgate.http.detour import Detour
+from headgate.http.events import Events
+from headgate.http.finding import Finder
 from headgate.http.handoff import Handoff
 from headgate.http.metrics import Metrics
 from headgate.http.reading import ReadingPostgres
@@ -52,13 +54,19 @@ class Services:
         )
         self.postgres = ReadingPostgres(settings)
         self.configuration = ConfigurationCopy(settings, self.postgres)
-        self.authenticator = Authenticator(settings, self.configuration)
+        self.decisions = Decisions(settings, self.postgres, self.bus)
+        self.consistency = Consistency(settings, self.decisions)
+        self.authenticator = ConsistentAuthenticator(settings, self.configuration, self.consistency)
         self.cache = Cache(settings)
         self.detour = Detour(settings, self.cache)
         self.claims = Claims(settings, self.cache, self.detour, self.configuration)
-        self.decisions = Decisions(settings, self.postgres, self.bus)
+        self.finder = Finder(settings, self.postgres, self.claims, self.decisions)
         self.handoff = Handoff(settings, self.bus, self.claims, self.detour, self.decisions)
+        self.events = Events(
+            settings, self.authenticator, self.consistency, self.configuration, self.postgres
+        )
         self.reclaimer = Reclaimer(settings, self.bus, self.claims)
+        self.metrics.viewers.set_function(lambda: self.events.tip.followers)
         self.metrics.outbox.set_function(lambda: self.claims.waiting)
         self._background: list[asyncio.Task[None]] = []
 

@@ -39,13 +39,15 @@ def brand_of(number: str) -> str:
 
 
 def is_number(digits: str) -> bool:
-    """Whether these digits are a card number as far as one can tell.
+    """Whether this is a card number, and nothing else, as far as one can tell.
 
     Besides the length and the check digit it must begin as a network's numbers do: every tenth
     time stamp or order number would pass the check digit alone.
     """
     return (
         SHORTEST <= len(digits) <= LONGEST
+        and digits.isascii()
+        and digits.isdigit()
         and digits[0] in _FIRST_DIGITS
         and brand_of(digits) != "unknown"
         and luhn(digits)

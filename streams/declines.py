@@ -110,3 +110,11 @@ def decline_of(code: str | None) -> DeclineCode | None:
     if code is None:
         return None
     return next((known for known in DECLINES if known == code), "do_not_honor")
+
+
+def advice_of(decline: DeclineCode | None, given: str | None) -> AdviceCode | None:
+    """A bank's advice as one of our codes: where it gave none that is known, the decline's own."""
+    known: AdviceCode | None = next((code for code in ADVICE if code == given), None)
+    if known is None and decline is not None:
+        return DECLINES[decline].advice
+    return known

@@ -46,7 +46,7 @@ def command_id(payment: str, operation: str, key: str) -> str:
     return _derive("cmd_", _LONG, payment, operation, key)
 
 
-_CHILD_IDS: dict[str, tuple[str, int]] = {
+CHILD_IDS: dict[str, tuple[str, int]] = {
     "capture": ("cap_", _LONG),
     "void": ("void_", _LONG),
     "refund": ("rfnd_", 16),
@@ -58,7 +58,7 @@ _CHILD_IDS: dict[str, tuple[str, int]] = {
 
 def child_id(kind: str, cause: str) -> str:
     """The capture, void, refund, reversal or increment that one command made."""
-    prefix, length = _CHILD_IDS[kind]
+    prefix, length = CHILD_IDS[kind]
     return _derive(prefix, length, cause)
 
 

@@ -179,6 +179,7 @@ def play_of(scenario: str | None) -> Play | None:
     """The play of a scenario; None when there is none or nobody here knows it."""
     if scenario is None:
         return None
-    if found := _SLOW.fullmatch(scenario):
+    play = _BY_NAME.get(scenario)
+    if play is None and (found := _SLOW.fullmatch(scenario)):
         return replace(PLAYS["approve"], takes_ms=min(int(found[1]), SLOW_MAX_MS))
-    return _BY_NAME.get(scenario)
+    return play

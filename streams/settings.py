@@ -90,6 +90,10 @@ class Settings(BaseSettings):
     """The `Retry-After` of a 503."""
     page_size_max: PositiveInt = 100
     """Longest page of a list."""
+    events_poll_ms: PositiveInt = 250
+    """How often an edge looks for new events while somebody follows them."""
+    events_viewers_max: PositiveInt = 256
+    """Who may follow events on one edge at a time; others are answered 503."""
     metadata_bytes_max: PositiveInt = 8192
     """Most bytes of JSON that a payment's metadata may have."""
 

@@ -6,34 +6,55 @@ from datetime import datetime
 from typing import Annotated, Self
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    StrictBool,
+    TypeAdapter,
+    ValidationError,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
+from headgate.streams.cards import find_number
+from headgate.tables.merchants import audit, changing
+from headgate.tables.postgres import Postgres, statements
+
 LATENCY_MAX_MS = 60_000
-SEED_CHARACTERS_MAX = 64
 
 Ratio = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
 """A share: 0 is never, 1 is always."""
 Latency = Annotated[int, Field(strict=True, ge=0, le=LATENCY_MAX_MS)]
+_TIME: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
 
 
-def _text(value: object) -> object:
-    """Times are told as text: a number would be taken for seconds, and a merchant would mean
+def _outage(value: object) -> object:
+    """Times are told as text: a number would be taken for seconds, and a merchant might mean
     milliseconds."""
-    if isinstance(value, str | datetime):
+    if isinstance(value, bool | datetime):
         return value
-    raise PydanticCustomError("time", "it must be true, false or a time such as {like}",
-                              {"like": "2026-11-26T12:00:00Z"})  # fmt: skip
+    try:
+        if isinstance(value, str):
+            return _TIME.validate_python(value)
+    except ValidationError:
+        pass
+    raise PydanticCustomError(
+        "outage",
+        "it must be true, false or a time with its zone such as {like}",
+        {"like": "2026-11-26T12:00:00Z"},
+    )
 
 
-Until = Annotated[AwareDatetime, BeforeValidator(_text)]
+def _no_card(text: str) -> str:
+    if find_number(text) is not None:
+        raise PydanticCustomError("card_number_misplaced", "it must not hold a card number")
+    return text
+
+
+Outage = Annotated[bool | AwareDatetime, BeforeValidator(_outage)]
+Seed = Annotated[str, Field(pattern=r"^[\x20-\x7e]{1,64}$"), AfterValidator(_no_card)]
 
 
 class LatencyRange(BaseModel):
@@ -75,12 +96,12 @@ class Knobs(BaseModel):
         default=0.0,
         description="Share of calls whose answer the bank repeats three times, not in order.",
     )
-    outage: StrictBool | Until = Field(
+    outage: Outage = Field(
         default=False,
         description="The bank does not answer at all, also to inquiries and test values: `true`, "
         "or until a time.",
     )
-    seed: Annotated[str, Field(min_length=1, max_length=SEED_CHARACTERS_MAX)] | None = Field(
+    seed: Seed | None = Field(
         default=None, description="The same calls and seed have the same outcomes."
     )
 
@@ -92,3 +113,22 @@ class Knobs(BaseModel):
 
 
 DEFAULTS = Knobs()
+
+
+async def stored(postgres: Postgres, merchant_id: str) -> Knobs:
+    """What the merchant has set. Raises StoreUnavailable."""
+    row = await postgres.fetch_row("acquirer_knobs_of", merchant_id)
+    return Knobs.model_validate_json(row["knobs"]) if row else DEFAULTS
+
+
+async def store(postgres: Postgres, merchant_id: str, knobs: Knobs, actor: str) -> None:
+    """Set all of it, in one transaction with the audit row. Raises StoreUnavailable."""
+    said = knobs.model_dump(mode="json", exclude_defaults=True)
+    async with changing(postgres) as connection:
+        if said:
+            await connection.execute(
+                statements()["set_acquirer_knobs"], merchant_id, knobs.model_dump_json()
+            )
+        else:
+            await connection.execute(statements()["reset_acquirer_knobs"], merchant_id)
+        await audit(connection, actor, "test_acquirer.set", merchant_id, said)

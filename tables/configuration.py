@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from headgate.streams.commands import Mode
 from headgate.streams.errors import StoreUnavailable
 from headgate.streams.settings import Settings
+from headgate.tables.acquirer_knobs import Knobs
 from headgate.tables.postgres import Postgres
 from headgate.tables.scopes import DEFAULT_SCOPES
 
@@ -81,6 +82,8 @@ class Configuration(BaseModel):
     merchants: dict[str, Merchant] = Field(default_factory=dict)
     keys: dict[str, ApiKey] = Field(default_factory=dict)
     endpoints: dict[str, Endpoint] = Field(default_factory=dict)
+    knobs: dict[str, Knobs] = Field(default_factory=dict)
+    """What merchants have set for the simulated bank, by merchant."""
 
     def endpoints_of(self, merchant_id: str, mode: str) -> list[Endpoint]:
         """The merchant's endpoints of one mode."""
@@ -99,12 +102,14 @@ async def read(postgres: Postgres) -> Configuration:
     merchants = [Merchant(**dict(r)) for r in await postgres.fetch("merchants")]
     keys = [ApiKey(**dict(r)) for r in await postgres.fetch("api_keys")]
     endpoints = [Endpoint(**dict(r)) for r in await postgres.fetch("webhook_endpoints")]
+    knobs = await postgres.fetch("acquirer_knobs")
     return Configuration(
         version=row["version"],
         redis_token=row["redis_token"],
         merchants={merchant.id: merchant for merchant in merchants},
         keys={key.id: key for key in keys},
         endpoints={endpoint.id: endpoint for endpoint in endpoints},
+        knobs={r["merchant_id"]: Knobs.model_validate_json(r["knobs"]) for r in knobs},
     )
 
 

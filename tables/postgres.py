@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from importlib.resources import files
@@ -112,8 +112,19 @@ class Postgres:
 
     async def fetch(self, name: str, *arguments: object) -> Sequence[Row]:
         """The rows of the named statement."""
+        return await self._rows(name, statements()[name], arguments)
+
+    async def fetch_where(
+        self, name: str, clauses: Mapping[str, str], *arguments: object
+    ) -> Sequence[Row]:
+        """The rows of the named statement with `clauses` in its places in braces. They are SQL of
+        the code and never come from a request."""
+        return await self._rows(name, statements()[name].format(**clauses), arguments)
+
+    async def _rows(self, name: str, text: str, arguments: Sequence[object]) -> Sequence[Row]:
+        del name
         async with self.connection() as connection:
-            rows: Sequence[Row] = await connection.fetch(statements()[name], *arguments)
+            rows: Sequence[Row] = await connection.fetch(text, *arguments)
             return rows
 
     async def fetch_row(self, name: str, *arguments: object) -> Row | None:

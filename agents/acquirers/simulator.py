@@ -148,7 +148,7 @@ class Simulator:
         return least + round(max(0, most - least) * self._number(request, "delay"))
 
     def _happens(self, request: AcquirerRequest, what: str, ratio: float) -> bool:
-        return self._number(request, what) < ratio
+        return ratio > 0 and self._number(request, what) < ratio
 
     def _number(self, request: AcquirerRequest, what: str) -> float:
         """A number in [0, 1) that the attempt, the seed and the question determine."""

@@ -10,6 +10,7 @@ import sys
 import uvicorn
 
 from headgate.http.edge import create_app
+from headgate.http.event_tip import Tip
 from headgate.http.protocol import protocol_of
 from headgate.streams import collector
 from headgate.streams.logging import configure
@@ -53,8 +54,21 @@ def run(arguments: argparse.Namespace) -> int:
     # uvicorn ends by the signal that stopped it; after an orderly stop there is nothing to kill.
     signal.signal(signal.SIGTERM, lambda *_: None)
     with listening:
-        uvicorn.Server(config).run(sockets=[listening])
+        EdgeServer(config, app.state.services.events.tip).run(sockets=[listening])
     return 0
+
+
+class EdgeServer(uvicorn.Server):
+    """uvicorn waits for requests in flight; who follows events would stay for ever."""
+
+    def __init__(self, config: uvicorn.Config, tip: Tip) -> None:
+        super().__init__(config)
+        self._tip = tip
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let viewers go, then stop as ever."""
+        self._tip.close()
+        await super().shutdown(sockets)
 
 
 def _listen(current: Settings) -> socket.socket:

@@ -22,6 +22,9 @@ returning a.attempt_id, a.look, a.answer::text
 -- name: acquirer_knobs
 select merchant_id, knobs::text from acquirer_knobs
 
+-- name: acquirer_knobs_of
+select knobs::text from acquirer_knobs where merchant_id = $1
+
 -- name: set_acquirer_knobs
 insert into acquirer_knobs(merchant_id, knobs) values($1, $2::jsonb)
 on conflict (merchant_id) do update set knobs = excluded.knobs, updated_at = now()

@@ -26,9 +26,6 @@ select from (
 where actor = $2 and change ->> 'secret' = 'drawn' and change ->> 'url' = $3
     and at > now() - make_interval(secs => $4)
 
--- name: edge_payment_place
-select created_at, id from payments where id = $1 and merchant_id = $2 and mode = $3
-
 -- name: edge_payment_counts
 select count(*) filter (where status = 'pending') as pending,
     count(*) filter (where status in ('success', 'canceled')) as completed,

@@ -95,21 +95,6 @@ order by f.payment_id, f.sequence
 -- name: payment
 select record::text from payments where id = $1 and merchant_id = $2 and mode = $3
 
--- name: payments_newest
-select record::text from payments
-where merchant_id = $1 and mode = $2
-order by created_at desc, id desc limit $3
-
--- name: payments_before
-select record::text from payments
-where merchant_id = $1 and mode = $2 and (created_at, id) < ($4, $5)
-order by created_at desc, id desc limit $3
-
--- name: payments_after
-select record::text from payments
-where merchant_id = $1 and mode = $2 and (created_at, id) > ($4, $5)
-order by created_at, id limit $3
-
 -- name: operation
 select command_id, payment_id, merchant_id, type, fingerprint, refusal, partition, "offset"
 from operations where command_id = $1

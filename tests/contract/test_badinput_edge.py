@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from headgate.embedded.stack import Stack
 from headgate.tables.merchants import DEMO_KEY, DEMO_SECRET
-from tests.contract.documented import check_documented
+from tests.contract.bad_input import JSON, PAN, check
 from tests.system.harness_edge import PAYMENTS, Edge, other_merchant, running_edge, with_demo
 from tests.system.harness_place import opened
 
@@ -25,7 +25,6 @@ pytestmark = [
 ]
 
 GOOD: dict[str, Any] = {"amount": 100, "order_id": "b1", "method": "upi"}
-JSON = {"Content-Type": "application/json"}
 MISSING = object()
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 
@@ -51,25 +50,6 @@ def body_with(**change: object) -> bytes:
     """A good body with members changed, or taken out when MISSING."""
     members = {name: value for name, value in {**GOOD, **change}.items() if value is not MISSING}
     return json.dumps(members).encode()
-
-
-def check(answer: httpx.Response, status: int, code: str | None) -> None:
-    """The status and code, and what holds for every answer of the catalogue."""
-    assert answer.headers["Request-Id"].startswith("req_")
-    assert answer.status_code == status, answer.text
-    check_documented(answer)
-    if code is None:
-        assert answer.headers["Content-Type"] == "application/json"
-        return
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert len(answer.content) <= 2048
-    problem = answer.json()
-    assert (problem["code"], problem["status"]) == (code, status)
-    assert problem["request_id"] == answer.headers["Request-Id"]
-    assert problem["detail"]
-    assert problem["error"]
-    assert answer.headers["Should-Retry"] == str(problem["retryable"]).lower()
-    assert "Traceback" not in answer.text
 
 
 CREATES: list[tuple[str, bytes, Mapping[str, str], int, str | None]] = [
@@ -107,9 +87,9 @@ CREATES: list[tuple[str, bytes, Mapping[str, str], int, str | None]] = [
     ("order_id HTML", body_with(order_id="<script>alert(1)</script>"), JSON, 201, None),
     ("unknown field", body_with(hacker=True), JSON, 201, None),
     ("status and id", body_with(status="success", id="pay_mine"), JSON, 201, None),
-    ("PAN, no expiry", body_with(method="card", card={"number": "4111111111111111"}), JSON,
+    ("PAN, no expiry", body_with(method="card", card={"number": PAN}), JSON,
      400, "parameter_missing"),
-    ("PAN in metadata", body_with(metadata={"x": "4111111111111111"}), JSON,
+    ("PAN in metadata", body_with(metadata={"x": PAN}), JSON,
      400, "parameter_invalid"),
     ("body empty", b"", JSON, 400, "json_malformed"),
     ("body {", b"{", JSON, 400, "json_malformed"),
@@ -146,7 +126,6 @@ async def test_a_create_is_answered_as_the_catalogue_says(
     raw = {name.encode(): value.encode("latin-1") for name, value in headers.items()}
     answer = await edge.client.post(PAYMENTS, content=body, headers=raw)
     check(answer, status, code)
-    assert "4111111111111111" not in answer.text
 
 
 @pytest.mark.parametrize(
@@ -212,8 +191,6 @@ async def test_odd_paths_and_queries_are_problems(
 ) -> None:
     answer = await edge.client.request(method, path)
     check(answer, status, code)
-    if status == 405:
-        assert answer.headers["Allow"]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -324,6 +326,46 @@ async def test_a_strict_key_is_told_of_what_the_others_have_ignored(edge: Edge) 
     assert await code(edge, "POST", KEYS, strict["secret"], json={"nmae": 1}) == "parameter_unknown"
 
 
+BAD: list[tuple[str, str, bytes, int, str]] = [
+    ("POST", KEYS, b"", 415, "unsupported_media_type"),
+    ("POST", KEYS, b"[]", 400, "parameter_invalid"),
+    ("POST", KEYS, b'{"name": ""}', 400, "parameter_invalid"),
+    ("POST", KEYS, b'{"name": "a\\u0000b"}', 400, "parameter_invalid"),
+    ("POST", KEYS, b'{"name": "4111 1111 1111 1111"}', 400, "parameter_invalid"),
+    ("POST", KEYS, b'{"name": "%s"}' % (b"x" * 101), 400, "parameter_invalid"),
+    ("POST", KEYS, b'{"scopes": []}', 400, "parameter_invalid"),
+    ("POST", KEYS, b'{"scopes": "payments:read"}', 400, "parameter_invalid"),
+    ("POST", KEYS, b'{"rate_per_s": 0}', 400, "parameter_invalid"),
+    ("POST", KEYS, b'{"rate_per_s": true}', 400, "parameter_invalid"),
+    ("POST", KEYS, b'{"rate_per_s": 1%s}' % (b"0" * 400), 400, "parameter_invalid"),
+    ("POST", KEYS, b'{"strict_parameters": "yes"}', 400, "parameter_invalid"),
+    ("PATCH", KEYS, b"{}", 405, "method_not_allowed"),
+    ("GET", f"{KEYS}?limit=0", b"", 400, "parameter_invalid"),
+    ("GET", f"{KEYS}/..%2f..%2fetc", b"", 404, "resource_missing"),
+    ("GET", f"{KEYS}/%00", b"", 404, "resource_missing"),
+    ("DELETE", f"{KEYS}/%00", b"", 404, "resource_missing"),
+    ("DELETE", f"{KEYS}/{'x' * 5000}", b"", 404, "resource_missing"),
+    ("POST", f"{KEYS}/%ED%A0%80/rotate", b"", 404, "resource_missing"),
+    ("POST", f"{KEYS}/{DEMO_KEY}/rotate", b'{"overlap_s": -1}', 400, "parameter_invalid"),
+    ("POST", f"{KEYS}/{DEMO_KEY}/rotate", b'{"overlap_s": 2592001}', 400, "parameter_invalid"),
+    ("POST", f"{KEYS}/{DEMO_KEY}/rotate", b'{"overlap_s": "1h"}', 400, "parameter_invalid"),
+    ("PATCH", "/api/v1/merchant", b'{"name": 7}', 400, "parameter_invalid"),
+    ("PATCH", "/api/v1/merchant", b'{"active": false}', 400, "parameter_missing"),
+    ("DELETE", "/api/v1/merchant", b"", 405, "method_not_allowed"),
+]
+
+
+async def test_what_makes_no_sense_is_a_problem_and_changes_nothing(edge: Edge) -> None:
+    """07 §8 for these routes: no 500, nothing in the raw."""
+    for method, path, body, status, wanted in BAD:
+        headers = {"Content-Type": "application/json"} if body else {}
+        answer = await asked(edge, method, path, content=body, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (status, wanted), (path, body)
+        assert "4111" not in answer.text
+    assert await edge.place.number("select count(*) from api_keys") == 1
+    assert "Traceback" not in edge.log.read_text()
+
+
 async def test_limits_hold_and_a_key_hands_out_no_more_than_its_own(
     stack: Stack, tmp_path: Path
 ) -> None:
@@ -375,6 +417,62 @@ async def test_operators_grant_what_keys_cannot(edge: Edge) -> None:
         rotated = await api_keys.rotate(postgres, key_id, Drawn(new_id, new_secret), 60)
         assert set(rotated.key.scopes) == set(SCOPES)
         assert await code(edge, "GET", KEYS, new_secret) == "200"
+
+
+async def command(place: Place, *words: str) -> tuple[int, str]:
+    """What `headgate merchant …` ends with, and what it prints."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "headgate", "merchant", *words,
+        env=place.environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    output, _ = await asyncio.wait_for(process.communicate(), 30)
+    return process.returncode or 0, output.decode()
+
+
+def printed(output: str, what: str) -> str:
+    """The word behind a label, such as `api key`."""
+    found = re.search(rf"^{what} +(\S+)", output, re.MULTILINE)
+    assert found, output
+    return found[1]
+
+
+async def test_the_command_line_does_what_an_operator_orders(edge: Edge) -> None:
+    place, who = edge.place, "shop@example.com"
+    ended, output = await command(place, "create", "--name", "Shop", "--email", who)
+    assert ended == 0
+    assert await code(edge, "GET", PAYMENTS, printed(output, "api secret")) == "200"
+    assert (await command(place, "create", "--name", "Shop", "--email", who))[0] == 1
+    words = ("key", "create", who, "--live", "--scope", "payments:read,operator", "--name", "ops")
+    ended, output = await command(place, *words, "--rate", "9", "--strict")
+    assert (ended, printed(output, "scopes")) == (0, "payments:read,operator")
+    key, secret = printed(output, "api key"), printed(output, "api secret")
+    assert key.startswith("key_live_")
+    assert await code(edge, "GET", PAYMENTS, secret) == "200"
+    _, output = await command(place, "key", "list", who)
+    assert re.search(rf"^{key} +active +payments:read,operator +9 +ops$", output, re.MULTILINE)
+    assert secret not in output
+    ended, output = await command(place, "key", "rotate", key, "--overlap", "0")
+    assert (ended, printed(output, "scopes")) == (0, "payments:read,operator")
+    successor = printed(output, "api secret")
+
+    async def replaced() -> bool:
+        return await code(edge, "GET", PAYMENTS, secret) == "api_key_revoked"
+
+    await until(replaced, 10, "the edge knows")
+    assert await code(edge, "GET", PAYMENTS, successor) == "200"
+    ended, again = await command(place, "key", "rotate", key)
+    assert ended == 1
+    assert f"The key {key} is expired; {printed(output, 'api key')} replaced it." in again
+    assert (await command(place, "key", "revoke", printed(output, "api key")))[0] == 0
+    assert (await command(place, "deactivate", who))[0] == 0
+    _, output = await command(place, "list")
+    assert re.search(rf"^mer_\w+ +inactive +{who} +Shop$", output, re.MULTILINE)
+    assert (await command(place, "activate", who))[0] == 0
+    for lost in (("key", "list", "nobody"), ("key", "revoke", "nobody"), ("activate", "nobody")):
+        ended, output = await command(place, *lost)
+        assert (ended, "Traceback" in output) == (1, False)
+        assert "nobody" in output
+    assert (await command(place, "key", "rotate", key, "--overlap", "31d"))[0] == 1
 
 
 DEMO = merchants.DEMO_SECRET

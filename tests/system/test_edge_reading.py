@@ -154,7 +154,7 @@ async def test_settings_change_what_is_sent_and_nothing_else(stack: Stack, tmp_p
         assert await stored() == ("http://127.0.0.1:9009/b", "whsec_test_abc123")
         audited = await place.rows("select actor, action, change::text from audit order by id")
         assert [row["action"] for row in audited[-3:]] == ["webhook.settings"] * 3
-        assert not any("abc123" in row["change"] for row in audited)
+        assert not any("whsec_test_abc123" in row["change"] for row in audited)
         versions = await asyncio.gather(
             *(put(webhookUrl=f"http://127.0.0.1:9009/{n}") for n in range(10))
         )

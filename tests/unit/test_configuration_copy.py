@@ -6,6 +6,7 @@ import asyncio
 import json
 import stat
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ import pytest
 
 from headgate.streams.errors import StoreUnavailable
 from headgate.streams.settings import Settings
+from headgate.tables.acquirer_knobs import Knobs
 from headgate.tables.configuration import Configuration, ConfigurationCopy
 from headgate.tables.merchants import hash_secret
 from headgate.tables.postgres import Postgres, Row
@@ -39,6 +41,9 @@ class FakePostgres(Postgres):
                     "secret_hash": hash_secret(SECRET),
                     "revoked": False,
                 }
+            ],
+            "acquirer_knobs": [
+                {"merchant_id": "mer_1", "knobs": '{"outage": "2026-11-26T12:00:00Z"}'}
             ],
             "webhook_endpoints": [
                 {
@@ -92,6 +97,8 @@ async def test_it_holds_what_postgresql_holds(here: Settings, postgres: FakePost
     assert now.merchants["mer_1"].name == "Shop"
     assert [endpoint.id for endpoint in now.endpoints_of("mer_1", "test")] == ["ep_0"]
     assert now.endpoints_of("mer_3", "test") == []
+    noon = datetime(2026, 11, 26, 12, tzinfo=UTC)
+    assert now.knobs == {"mer_1": Knobs(outage=noon)}
 
 
 async def test_it_is_read_again_only_when_its_version_changes(
@@ -158,8 +165,9 @@ async def test_a_file_of_an_older_version_is_still_read_08_r18(
     for member in young:
         del old["keys"]["key_test_abc123"][member]
     del old["merchants"]["mer_1"]["active"]
+    del old["knobs"]
     file.write_text(json.dumps(old))
-    assert ConfigurationCopy(here, postgres).now == known
+    assert ConfigurationCopy(here, postgres).now == known.model_copy(update={"knobs": {}})
     key = known.keys["key_test_abc123"]
     assert (key.scopes, key.strict_parameters) == (DEFAULT_SCOPES, False)
     assert known.merchants["mer_1"].active

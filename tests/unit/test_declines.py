@@ -6,7 +6,14 @@ from typing import get_args
 
 import pytest
 
-from headgate.streams.declines import ADVICE, DECLINES, AdviceCode, DeclineCode, decline_of
+from headgate.streams.declines import (
+    ADVICE,
+    DECLINES,
+    AdviceCode,
+    DeclineCode,
+    advice_of,
+    decline_of,
+)
 from headgate.streams.plays import PLAYS
 
 
@@ -37,6 +44,14 @@ def test_a_known_word_stays_what_it_is(code: DeclineCode) -> None:
 def test_a_word_of_a_bank_that_nobody_knows_is_a_decline_without_a_reason() -> None:
     assert decline_of("R01-WHATEVER") == "do_not_honor"
     assert decline_of(None) is None
+
+
+def test_an_advice_that_nobody_knows_is_that_of_the_decline() -> None:
+    assert advice_of("lost_card", "03") == "do_not_try_again"
+    assert advice_of("lost_card", None) == "do_not_try_again"
+    assert advice_of("lost_card", "try_again_later") == "try_again_later"
+    assert advice_of(None, "try_again_later") == "try_again_later"
+    assert advice_of(None, "03") is None
 
 
 def test_the_simulated_bank_declines_with_these_codes_and_their_advice() -> None:

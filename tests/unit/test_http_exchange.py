@@ -34,6 +34,30 @@ def test_other_keys_are_refused(given: str) -> None:
         asked(given).idempotency_key()
 
 
+@pytest.mark.parametrize(
+    "given", ["4111111111111111", "4111-1111-1111-1111", '"3782 822463 10005"']
+)
+def test_a_card_number_is_no_key(given: str) -> None:
+    """Keys go to the log, where no card number may be (00 A15)."""
+    with pytest.raises(ParameterInvalid) as caught:
+        asked(given).idempotency_key()
+    assert "1111" not in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "4111111111111112",
+        "550e8400-e29b-41d4-8716-446655440000",
+        "order-4111111111111111",
+        "1732378123456789",
+        "a" * 16,
+    ],
+)
+def test_what_only_holds_many_digits_is_a_key(given: str) -> None:
+    assert asked(given).idempotency_key() == given
+
+
 def test_without_a_key_there_is_none() -> None:
     assert Exchange({"headers": []}).idempotency_key() is None
 

@@ -130,3 +130,14 @@ def test_every_error_can_be_raised_by_some_route() -> None:
     """A class that no operation answers with must not exist."""
     answered = {kind for operation in OPERATIONS for kind in operation.kinds()}
     assert answered <= set(KINDS)
+
+
+def test_what_a_bank_says_beyond_our_codes_still_keeps_the_schema() -> None:
+    problem = PaymentDeclined(
+        "No.", payment_id="pay_a", decline_code="R01", advice_code="whatever"
+    ).document("req_1")
+    assert (problem["decline_code"], problem["advice_code"]) == (
+        "do_not_honor",
+        "do_not_try_again",
+    )
+    Draft202012Validator(PaymentDeclined.schema()).validate(problem)

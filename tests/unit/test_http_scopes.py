@@ -69,3 +69,5 @@ def test_the_document_names_the_scope_and_what_a_key_may_be_told() -> None:
         written = document()["paths"][operation.path][operation.method]
         assert written["security"][0] == {"secret": [operation.scope]}
         assert {"401", "403", "429"} <= set(written["responses"])
+        answer = written["responses"][str(min(operation.answers))]
+        assert {"RateLimit", "RateLimit-Policy"} <= set(answer["headers"])

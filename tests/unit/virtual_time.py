@@ -70,7 +70,6 @@ class World:
         self,
         monkeypatch: pytest.MonkeyPatch,
         *,
-        bank: Acquirer | None = None,
         twice: bool = False,
         crashing: bool = False,
     ) -> None:
@@ -80,9 +79,10 @@ class World:
         settings = Settings().model_copy(
             update={"test_mode": True, "test_processing_delay_ms": 0, "acquirer_timeout_ms": 50}
         )
+        self._settings = settings
         self.bus = FakeBus()
-        attempts = CrashingAttempts() if crashing else FakeAttempts()
-        self.acquire = Acquire(settings, attempts, self.bus, bank or Simulator(settings))
+        self._attempts = CrashingAttempts() if crashing else FakeAttempts()
+        self.ask_bank(Simulator(settings))
         self._twice = twice
         self._due: list[tuple[int, int, str, bytes]] = []
         self._decided: set[str] = set()
@@ -94,6 +94,10 @@ class World:
         """What settle asked of the bank, in order."""
         self.told: list[AcquirerAnswer] = []
         """What settle was told by the bank, in the order in which it arrived."""
+
+    def ask_bank(self, bank: Acquirer) -> None:
+        """Ask another bank from now on."""
+        self.acquire = Acquire(self._settings, self._attempts, self.bus, bank)
 
     async def pay(self, *, within_ms: int = LONG_MS, **change: Any) -> Payment:
         """Create a payment and let it come to rest."""
