@@ -10,21 +10,22 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from headgate.http.api_keys import ApiKeys
+from headgate.http.command_routes import command_routes
 from headgate.http.error_pages import ErrorPages
 from headgate.http.gate import Gate
 from headgate.http.health import Health, JobsStatus
+from headgate.http.idempotency_keys import IdempotencyKeys
 from headgate.http.merchant import MerchantResource
 from headgate.http.openapi import Document
+from headgate.http.openapi_operation import API
 from headgate.http.operations import Operations
-from headgate.http.payments import PaymentCreation, PaymentReading
-from headgate.http.routing import at, nowhere
+from headgate.http.payments import PaymentReading
+from headgate.http.routing import at, joined, nowhere
 from headgate.http.services import Services
 from headgate.http.simulated_bank import SimulatedBank
 from headgate.http.webhook_settings import WebhookSettings
 from headgate.http.webhooks import Webhooks
 from headgate.streams.settings import Settings
-
-API = "/api/v1"
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -51,23 +52,35 @@ def create_app(settings: Settings) -> Starlette:
 
 def routes(services: Services) -> list[Route]:
     """Every route. What a payment needs most often stands first: routes are tried in order."""
+    return joined(
+        command_routes(services), _reading(services), _merchant(services), _rest(services)
+    )
+
+
+def _reading(services: Services) -> list[Route]:
+    settings, postgres = services.settings, services.postgres
+    authenticator, decisions = services.authenticator, services.decisions
+    reading = PaymentReading(settings, authenticator, postgres, services.claims, decisions)
+    operations = Operations(settings, authenticator, decisions, services.pending)
+    used_keys = IdempotencyKeys(settings, authenticator, services.claims, decisions)
+    return [
+        at(f"{API}/payments", GET=reading.listed),
+        at(f"{API}/payments/{{id}}", GET=reading.show),
+        at(f"{API}/operations/{{id}}", GET=operations.show),
+        at(f"{API}/idempotency_keys/{{key}}", "key", GET=used_keys.show),
+    ]
+
+
+def _merchant(services: Services) -> list[Route]:
     settings, postgres = services.settings, services.postgres
     authenticator, configuration = services.authenticator, services.configuration
-    creation = PaymentCreation(
-        authenticator, configuration, services.creator, services.handoff, services.metrics
-    )
-    reading = PaymentReading(settings, authenticator, postgres, services.claims, services.decisions)
     webhooks = Webhooks(settings, authenticator, postgres, services.bus, services.box)
     webhook_settings = WebhookSettings(
         settings, authenticator, postgres, configuration, services.box
     )
-    operations = Operations(settings, authenticator, services.decisions)
     keys = ApiKeys(settings, authenticator, postgres, configuration)
     merchant = MerchantResource(settings, authenticator, postgres, configuration)
     return [
-        at(f"{API}/payments", GET=reading.listed, POST=creation.create),
-        at(f"{API}/payments/{{id}}", GET=reading.show),
-        at(f"{API}/operations/{{id}}", GET=operations.show),
         at(f"{API}/webhooks", GET=webhooks.listed),
         at(f"{API}/webhooks/settings", PUT=webhook_settings.put),
         at(f"{API}/webhooks/{{id}}/retry", POST=webhooks.retry),
@@ -76,11 +89,10 @@ def routes(services: Services) -> list[Route]:
         at(f"{API}/api_keys/{{id}}/rotate", POST=keys.rotate),
         at(f"{API}/merchant", GET=merchant.show, PATCH=merchant.change),
         at(f"{API}/test/merchant", GET=merchant.demo),
-        *_of_the_service(services),
     ]
 
 
-def _of_the_service(services: Services) -> list[Route]:
+def _rest(services: Services) -> list[Route]:
     settings, postgres = services.settings, services.postgres
     health = Health(settings, services.bus, services.cache, postgres, services.metrics)
     jobs = JobsStatus(settings, postgres, services.decisions, services.claims)

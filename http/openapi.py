@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from headgate.http.answers import ProblemAnswer
 from headgate.http.exchange import Exchange
+from headgate.http.openapi_of_commands import COMMANDS
 from headgate.http.openapi_of_keys import KEYS
 from headgate.http.openapi_of_payments import PAYMENTS
 from headgate.http.openapi_of_service import SERVICE
@@ -24,7 +25,7 @@ from headgate.http.routing import json_answer
 
 Schema = dict[str, Any]
 
-OPERATIONS: tuple[Operation, ...] = (*PAYMENTS, *WEBHOOKS, *KEYS, *SERVICE)
+OPERATIONS: tuple[Operation, ...] = (*PAYMENTS, *COMMANDS, *WEBHOOKS, *KEYS, *SERVICE)
 
 _QUERY: dict[str, Schema] = {
     "limit": {"type": "integer", "minimum": 1, "maximum": 100, "default": 10},
@@ -40,12 +41,25 @@ _KEY_HEADER: Schema = {
     "description": "Makes repeats safe: one key stands for one request, for ever.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
 }
+_PREFER_HEADER: Schema = {
+    "name": "Prefer",
+    "in": "header",
+    "required": False,
+    "description": "`wait=n` waits up to n seconds, 30 at most: with a create for the end of the "
+    "payment, else for the decision. `respond-async` does not wait for the decision (202).",
+    "schema": {"type": "string", "examples": ["wait=10"]},
+}
 _HEADERS: dict[str, str] = {
     "Request-Id": "The id under which our log has this request.",
     "Log-Position": "Where the command is on the log: `payments.commands/3@18422`. Absent while "
     "the log is away and the command waits in the outbox.",
     "Idempotency-Key": "The key of this request, also when it was drawn here.",
     "Idempotent-Replayed": "`true` when this is the answer to an earlier request.",
+    "Original-Request-Id": "The request that this answer was given to first.",
+    "Preference-Applied": "What of `Prefer` was heeded.",
+    "Location": "Where to ask what became of it, with 202.",
+    "Retry-After": "In how many seconds to ask there, with 202.",
+    "Warning": "What is unwise about the request, such as a refund without a key.",
 }
 
 
@@ -144,6 +158,8 @@ def _parameters(operation: Operation) -> list[Schema]:
     ]
     if operation.keyed or operation.repeatable:
         found.append(_KEY_HEADER)
+    if operation.keyed:
+        found.append(_PREFER_HEADER)
     return found
 
 

@@ -8,16 +8,23 @@ from datetime import UTC, datetime
 
 import structlog
 
+from headgate.http.acceptance import Acceptance
+from headgate.http.askers import Askers
 from headgate.http.auth import Authenticator
 from headgate.http.cache import Cache
 from headgate.http.claims import Claims
+from headgate.http.commanding import Commander
 from headgate.http.creating import Creator
 from headgate.http.decisions import Decisions
 from headgate.http.detour import Detour
+from headgate.http.existing import Existing
 from headgate.http.handoff import Handoff
 from headgate.http.metrics import Metrics
+from headgate.http.pending import Pending
 from headgate.http.reading import ReadingPostgres
 from headgate.http.reclaimer import Reclaimer
+from headgate.http.replies import Inbox
+from headgate.http.sending import Sending
 from headgate.streams.bus import Bus
 from headgate.streams.errors import Unavailable
 from headgate.streams.secrets import SecretBox
@@ -56,8 +63,20 @@ class Services:
         self.cache = Cache(settings)
         self.detour = Detour(settings, self.cache)
         self.claims = Claims(settings, self.cache, self.detour, self.configuration)
-        self.decisions = Decisions(settings, self.postgres, self.bus)
-        self.handoff = Handoff(settings, self.bus, self.claims, self.detour, self.decisions)
+        self.inbox = Inbox(settings)
+        self.decisions = Decisions(settings, self.postgres, self.bus, self.cache, self.inbox)
+        self.existing = Existing(settings, self.claims, self.decisions)
+        sending = Sending(settings, self.bus, self.claims, self.inbox.name)
+        self.handoff = Handoff(settings, sending, self.claims, self.detour, self.decisions)
+        self.pending = Pending(settings, self.cache)
+        self.acceptance = Acceptance(
+            Askers(self.authenticator, self.configuration),
+            self.existing,
+            Commander(settings, self.inbox.name),
+            self.handoff,
+            self.pending,
+            self.metrics,
+        )
         self.reclaimer = Reclaimer(settings, self.bus, self.claims)
         self.metrics.outbox.set_function(lambda: self.claims.waiting)
         self._background: list[asyncio.Task[None]] = []
@@ -70,6 +89,7 @@ class Services:
         self._supervise("configuration", self.configuration.run)
         self._supervise("redis-adoption", self._adopt)
         self._supervise("outbox", self.reclaimer.run)
+        self._supervise("replies", self.inbox.run)
 
     async def stop(self) -> None:
         """Finish what was begun, within a bound; the outbox keeps what is left."""
