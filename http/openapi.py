@@ -121,8 +121,9 @@ def _answer(
     operation: Operation, status: int, answer: Model | str, refs: Mapping[Model, Schema]
 ) -> Schema:
     if isinstance(answer, str):
-        return _content(answer, {}, operation.summary)
-    written = _content("application/json", refs[answer], answer.__doc__ or "")
+        written = _content(answer, {}, operation.summary)
+    else:
+        written = _content("application/json", refs[answer], answer.__doc__ or "")
     names: Iterable[str] = ("Request-Id",)
     if operation.keyed:
         names = _HEADERS

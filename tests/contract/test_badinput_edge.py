@@ -182,6 +182,51 @@ async def test_the_seeds_key_pair_works(edge: Edge) -> None:
         ("GET", f"{PAYMENTS}?limit=%D9%A3", 400, "parameter_invalid"),
         ("GET", f"{PAYMENTS}?starting_after=nobody", 400, "parameter_invalid"),
         ("GET", f"{PAYMENTS}?ending_before=pay_aaaaaaaaaaaaaaa", 400, "parameter_invalid"),
+        ("GET", f"{PAYMENTS}?starting_after=x&ending_before=y", 400, "parameter_invalid"),
+        *(
+            ("GET", f"{PAYMENTS}?{query}", 400, "parameter_invalid")
+            for query in (
+                "status=banana",
+                "state=success",
+                "method=bitcoin",
+                "currency=inr",
+                "order_id=%00",
+                "order_id=" + "x" * 300,
+                "created[gte]=yesterday",
+                "created[lt]=-1",
+                "created[lt]=99999999999999",
+                "created[after]=2026-01-01",
+                "amount[gt]=-1",
+                "amount[gt]=abc",
+                "amount[gt]=1.5",
+                "amount[gt]=99999999999999999999",
+                "metadata[k]=%00",
+                "metadata[%1b]=x",
+                "colour[eq]=red",
+                f"limit={PAN}",
+            )
+        ),
+        ("GET", f"{PAYMENTS}/pay_aaaaaaaaaaaaaaa?expand[]=cats", 400, "parameter_invalid"),
+        ("GET", f"{PAYMENTS}/pay_aaaaaaaaaaaaaaa?as_of=soon", 400, "parameter_invalid"),
+        ("GET", f"{PAYMENTS}/pay_aaaaaaaaaaaaaaa/timeline?limit=0", 400, "parameter_invalid"),
+        ("GET", f"{PAYMENTS}/pay_NOT/captures", 404, "resource_missing"),
+        ("GET", f"{PAYMENTS}/..%2f..%2fetc/refunds", 404, "resource_missing"),
+        ("GET", f"{PAYMENTS}/{PAN}/timeline", 404, "resource_missing"),
+        ("GET", "/api/v1/captures/cap_1", 404, "resource_missing"),
+        ("GET", "/api/v1/refunds/rfnd_1", 404, "resource_missing"),
+        ("GET", "/api/v1/refunds/%00", 404, "resource_missing"),
+        ("GET", "/api/v1/refunds?status=success", 400, "parameter_invalid"),
+        ("GET", "/api/v1/refunds?limit=abc", 400, "parameter_invalid"),
+        ("GET", "/api/v1/refunds?starting_after=nobody", 400, "parameter_invalid"),
+        ("DELETE", "/api/v1/refunds", 405, "method_not_allowed"),
+        ("GET", "/api/v1/events/evt_1", 404, "resource_missing"),
+        ("GET", "/api/v1/events?after=garbage", 400, "parameter_invalid"),
+        ("GET", "/api/v1/events?types[]=payment.eaten", 400, "parameter_invalid"),
+        ("GET", "/api/v1/events?limit=1000", 400, "parameter_invalid"),
+        ("GET", "/api/v1/events?object=nothing", 400, "parameter_invalid"),
+        ("GET", "/api/v1/events/stream?types[]=payment.eaten", 400, "parameter_invalid"),
+        ("GET", "/errors/nope", 404, "resource_missing"),
+        ("GET", "/errors/%3Cscript%3E", 404, "resource_missing"),
         ("GET", "/api/v1/webhooks?limit=abc", 400, "parameter_invalid"),
         ("GET", "/api/v1/webhooks?offset=-1", 400, "parameter_invalid"),
     ],
@@ -191,6 +236,16 @@ async def test_odd_paths_and_queries_are_problems(
 ) -> None:
     answer = await edge.client.request(method, path)
     check(answer, status, code)
+
+
+@pytest.mark.parametrize(
+    "position",
+    ["", "now", "3@7", "payments.commands/3", "payments.commands/3@-1", "payments.commands/99@1",
+     "payments.facts/0@1", "payments.commands/0@" + "9" * 30, PAN],
+)  # fmt: skip
+async def test_a_position_that_is_none_is_refused(edge: Edge, position: str) -> None:
+    answer = await edge.client.get(PAYMENTS, headers={"Consistent-With": position})
+    check(answer, 400, "parameter_invalid")
 
 
 @pytest.mark.parametrize(

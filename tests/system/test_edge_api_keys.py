@@ -14,7 +14,8 @@ import httpx
 import pytest
 
 from headgate.embedded.stack import Stack
-from headgate.tables import api_keys, merchants
+from headgate.streams.settings import Settings
+from headgate.tables import api_keys, configuration, merchants, migrate
 from headgate.tables.api_keys import Drawn, KeyWanted
 from headgate.tables.merchants import DEMO_KEY, draw_pair
 from headgate.tables.postgres import Postgres
@@ -189,6 +190,37 @@ async def test_a_rotated_key_works_beside_its_successor_until_the_overlap_ends(e
     assert await code(edge, "GET", PAYMENTS, new["secret"]) == "200"
 
 
+async def test_a_rotation_under_load_fails_no_request(edge: Edge) -> None:
+    """07 §6, row 43: whoever still has the old key, and whoever has the new one already."""
+    old = await made(edge)
+    held = {"secret": old["secret"]}
+    answers: list[int] = []
+    done = asyncio.Event()
+
+    async def shop() -> None:
+        while not done.is_set():
+            answer = await asked(edge, "POST", PAYMENTS, held["secret"], json=GOOD)
+            answers.append(answer.status_code)
+
+    async def answered(count: int) -> None:
+        wanted = len(answers) + count
+
+        async def reached() -> bool:
+            return len(answers) >= wanted
+
+        await until(reached, 30, "requests during the rotation")
+
+    shops = [asyncio.create_task(shop()) for _ in range(4)]
+    await answered(20)
+    new = (await asked(edge, "POST", f"{KEYS}/{old['id']}/rotate")).json()
+    await answered(20)
+    held["secret"] = new["secret"]
+    await answered(20)
+    done.set()
+    await asyncio.gather(*shops)
+    assert set(answers) == {201}
+
+
 async def test_a_key_may_rotate_itself_but_not_so_that_a_lost_answer_locks_out(edge: Edge) -> None:
     own = await made(edge)
     path = f"{KEYS}/{own['id']}/rotate"
@@ -324,6 +356,32 @@ async def test_a_strict_key_is_told_of_what_the_others_have_ignored(edge: Edge) 
     assert await code(edge, "POST", PAYMENTS, strict["secret"], json=GOOD) == "201"
     assert await code(edge, "POST", PAYMENTS, DEMO, json=body) == "201"
     assert await code(edge, "POST", KEYS, strict["secret"], json={"nmae": 1}) == "parameter_unknown"
+
+
+async def test_keys_from_before_there_were_scopes_may_do_what_they_did(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, live_settings: Settings
+) -> None:
+    """The migration of a database that has keys."""
+    del stack
+    place = Place(live_settings, {})
+    monkeypatch.setattr(migrate, "available", lambda: every[:1])
+    await migrate.migrate(live_settings)
+    await place.rows("insert into merchants(id, name, email) values('mer_1', 'Old', 'o@e.c')")
+    await place.rows(
+        "insert into api_keys(id, merchant_id, mode, secret_hash) values($1, 'mer_1', 'test', $2)",
+        "key_test_old",
+        b"hash",
+    )
+    monkeypatch.setattr(migrate, "available", lambda: every)
+    assert "0003_keys.sql" in await migrate.migrate(live_settings)
+    async with database(place) as postgres:
+        now = await configuration.read(postgres)
+    key = now.keys["key_test_old"]
+    assert (key.scopes, key.rate_per_s, key.strict_parameters) == (DEFAULT_SCOPES, None, False)
+    assert now.merchants["mer_1"].active
+
+
+every = migrate.available()
 
 
 BAD: list[tuple[str, str, bytes, int, str]] = [
