@@ -81,14 +81,6 @@ _KEY_HEADER: Schema = {
     "description": "Makes repeats safe: one key stands for one request, for ever.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
 }
-_PREFER_HEADER: Schema = {
-    "name": "Prefer",
-    "in": "header",
-    "required": False,
-    "description": "`wait=n` waits up to n seconds, 30 at most: with a create for the end of the "
-    "payment, else for the decision. `respond-async` does not wait for the decision (202).",
-    "schema": {"type": "string", "examples": ["wait=10"]},
-}
 _CONSISTENT_WITH: Schema = {
     "name": "Consistent-With",
     "in": "header",
