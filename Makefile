@@ -1,6 +1,6 @@
 # The commands of a checkout. They need make, git and Python 3.11, 3.12 or 3.13 with venv; nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help up down reset status test test-fast lint format faults bench
+.PHONY: help up down reset status test test-fast lint format faults bench bench-decisions
 .DELETE_ON_ERROR:
 
 # The interpreter behind whatever `python3` is here: a link, a shim, an active environment.
@@ -14,7 +14,7 @@ TEST_PROCESSES ?= 2
 export UV_PROJECT_ENVIRONMENT = $(CURDIR)/.venv
 
 help: ## Show this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 \t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 \t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 26
 
 up: .venv/.synced ## Start everything on this machine; Ctrl-C stops it
 	@exec $(BIN)/headgate up
@@ -50,6 +50,9 @@ faults: .venv/.synced ## Kill, freeze and roll real workers for a long time
 
 bench: .venv/.synced ## Measure payments per second, end to end
 	@exec $(BIN)/python -m bench.end_to_end
+
+bench-decisions: .venv/.synced ## Measure how long refunds wait for their decision
+	@exec $(BIN)/python -m bench.decisions
 
 .venv/.synced: pyproject.toml uv.lock | $(UV)
 	@echo "preparing the environment in .venv (the first time takes a minute) ..."

@@ -24,6 +24,7 @@ from headgate.tables.isolation import isolated
 from headgate.tables.open_payments import OpenPayments
 from headgate.tables.payment import Payment
 from headgate.tables.payments import APPROVED_TOO_LATE, Outgoing, decide
+from headgate.tables.replies import Replies
 from headgate.tables.store import PaymentStore
 
 log = structlog.get_logger(__name__)
@@ -58,12 +59,18 @@ class Settle:
     `command_id`; a payment's version guards against deciding from a stale state."""
 
     def __init__(
-        self, settings: Settings, store: PaymentStore, bus: Bus, hot: OpenPayments
+        self,
+        settings: Settings,
+        store: PaymentStore,
+        bus: Bus,
+        hot: OpenPayments,
+        replies: Replies,
     ) -> None:
         self._settings = settings
         self._store = store
         self._bus = bus
         self._hot = hot
+        self._replies = replies
 
     async def handle(self, batch: Batch) -> None:
         """Decide, store, publish. Raises Unavailable (try the same batch again), ClaimLost."""
@@ -80,6 +87,7 @@ class Settle:
         await self._load(work)
         decided = await self._store_all(work, batch.claims, batch.positions())
         reach("settle.stored")
+        self._replies.tell((item.command, item) for item in decided)
         # What was stored earlier is told first: facts stay in order per payment (00 §6, 4).
         outputs = [
             *await self._told_again(work.repeated),
@@ -213,10 +221,15 @@ class Settle:
 
     async def _told_again(self, repeated: Sequence[Read]) -> list[Record]:
         """08 R3: a redelivered record tells its stored outputs again; a duplicate command at
-        another offset tells nothing."""
+        another offset tells nothing but its reply."""
         if not repeated:
             return []
         known = await self._store.operations(read.command.command_id for read in repeated)
+        self._replies.tell(
+            (read.command, known[read.command.command_id])
+            for read in repeated
+            if read.command.command_id in known
+        )
         again = [
             (read, known[read.command.command_id])
             for read in repeated

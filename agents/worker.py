@@ -34,6 +34,7 @@ from headgate.tables.configuration import ConfigurationCopy
 from headgate.tables.deliveries_store import DeliveryStore
 from headgate.tables.open_payments import OpenPayments
 from headgate.tables.postgres import Postgres
+from headgate.tables.replies import Replies
 from headgate.tables.store import PaymentStore
 
 
@@ -44,7 +45,10 @@ def settle(settings: Settings) -> WorkerApp:
     worker = Worker("settle", settings, app, PostgresClaims(postgres), bus)
     hot = OpenPayments(DurableTable(app, OPEN_PAYMENTS_TABLE, settings))
     worker.ownership.on_release.append(hot.forget)
-    worker.batch(PAYMENT_COMMANDS, Settle(settings, PaymentStore(postgres), bus, hot).handle)
+    replies = Replies(settings)
+    deciding = Settle(settings, PaymentStore(postgres), bus, hot, replies)
+    worker.batch(PAYMENT_COMMANDS, deciding.handle)
+    worker.run_always(replies.run)
     return app
 
 

@@ -44,12 +44,21 @@ class Load:
     byte for byte, until it succeeds or that time is over: what a careful client does."""
 
     def __init__(
-        self, target: Target, make: Make, *, rate: float | None = None, patience_s: float = 0
+        self,
+        target: Target,
+        make: Make,
+        *,
+        rate: float | None = None,
+        patience_s: float = 0,
+        open_loop: bool = False,
     ) -> None:
+        """In an `open_loop` time counts from when a request was due, so that one that had to wait
+        for a free connection does not look quick."""
         self._target = target
         self._make = make
         self._rate = rate
         self._patience_s = patience_s
+        self._open_loop = open_loop
         self.samples: list[Sample] = []
 
     async def run(self, numbers: Sequence[int]) -> list[Sample]:
@@ -64,13 +73,16 @@ class Load:
     async def _send(self, queue: Iterator[tuple[int, int]], began: float) -> None:
         connection = Connection(self._target.host, self._target.port)
         for place, number in queue:
+            due = time.perf_counter()
             if self._rate:
-                await asyncio.sleep(began + place / self._rate - time.perf_counter())
-            self.samples.append(await self._insist(connection, number))
+                due = began + place / self._rate
+                await asyncio.sleep(due - time.perf_counter())
+            since = due if self._open_loop else time.perf_counter()
+            self.samples.append(await self._insist(connection, number, since))
         connection.close()
 
-    async def _insist(self, connection: Connection, number: int) -> Sample:
-        request, began, tries = self._make(number), time.perf_counter(), 0
+    async def _insist(self, connection: Connection, number: int, began: float) -> Sample:
+        request, tries = self._make(number), 0
         while True:
             tries += 1
             answer: Answer | None = None

@@ -71,6 +71,12 @@ class Merchant:
         headers = {**self.headers, "Idempotency-Key": f"{prefix}-{number}"}
         return self._request("POST", "/api/v1/payments", headers, body)
 
+    def refund(self, payment_id: str, key: str) -> bytes:
+        """The request that gives all of a payment back."""
+        headers = {**self.headers, "Idempotency-Key": key}
+        path = f"/api/v1/payments/{payment_id}/refunds"
+        return self._request("POST", path, headers, {"full": True})
+
     def _request(
         self, method: str, path: str, headers: dict[str, str], body: Mapping[str, object]
     ) -> bytes:

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from headgate.streams.facts import ChildSnapshot, PaymentSnapshot
+
 
 class FlawAnswer(BaseModel):
     """One thing that is wrong with a request."""
@@ -48,6 +50,35 @@ class PendingOperation(BaseModel):
     type: str
     payment_id: str
     status: Literal["pending"]
+
+
+class OperationAnswer(BaseModel):
+    """What became of a command. `result` is what its request was answered, or would have been."""
+
+    id: str
+    object: Literal["operation"] = "operation"
+    type: str = Field(examples=["payment.refund"])
+    payment_id: str
+    status: Literal["pending", "succeeded", "refused"]
+    status_code: int | None = Field(default=None, description="The status of that answer.")
+    refusal: str | None = Field(default=None, description="The code of why it changed nothing.")
+    result: dict[str, Any] | None = None
+    log_position: str | None = Field(
+        default=None, description="Absent while it waits in the outbox for the log."
+    )
+
+
+def _absent(value: object) -> bool:
+    return value is None
+
+
+class PaymentAnswer(PaymentSnapshot):
+    """A payment as a command left it, with what the command made."""
+
+    capture: ChildSnapshot | None = Field(default=None, exclude_if=_absent)
+    void: ChildSnapshot | None = Field(default=None, exclude_if=_absent)
+    refund: ChildSnapshot | None = Field(default=None, exclude_if=_absent)
+    increment: ChildSnapshot | None = Field(default=None, exclude_if=_absent)
 
 
 class DeliveryAnswer(BaseModel):

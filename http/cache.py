@@ -74,6 +74,22 @@ class Cache:
             call = self._client.hmget(self._prefix + key, list(names))
             return cast("list[bytes | None]", await call)
 
+    async def has_field(self, key: str, name: str) -> bool:
+        """Whether a hash has a field. Raises CacheUnavailable."""
+        async with self._bounded():
+            call = self._client.hexists(self._prefix + key, name)
+            return bool(await call)
+
+    async def values(self, keys: Sequence[str]) -> list[bytes | None]:
+        """The values of keys, None for each that is not there. Raises CacheUnavailable."""
+        async with self._bounded():
+            return cast("list[bytes | None]", await self._client.mget(map(self.name, keys)))
+
+    async def keep(self, key: str, value: bytes, for_s: int) -> None:
+        """Set a key that goes by itself. Raises CacheUnavailable."""
+        async with self._bounded():
+            await self._client.set(self._prefix + key, value, ex=for_s)
+
     async def ping(self) -> None:
         """Raises CacheUnavailable unless Redis answers."""
         async with self._bounded():

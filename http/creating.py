@@ -2,42 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
-from typing import Any
-
 import orjson
 
 from headgate.http.problems_of_requests import CardExpired, ParameterInvalid
 from headgate.http.schemas import CardDetails, PaymentRequest, expired
+from headgate.http.submission import (
+    Answer,
+    Key,
+    Submission,
+    fingerprint_of,
+    record_of,
+    said,
+)
 from headgate.streams import ids
-from headgate.streams.bus import Record
 from headgate.streams.cards import Fingerprints, brand_of
-from headgate.streams.codec import SCHEMA_VERSION, Headers, encode
 from headgate.streams.commands import Card, CreatePayment
 from headgate.streams.scenarios import scenario_of
 from headgate.streams.settings import Settings
-from headgate.streams.topics import PAYMENT_COMMANDS
 from headgate.tables.configuration import ApiKey
 from headgate.tables.created import created_answer
+from headgate.tables.requests import HOLD_WINDOW_MS
 
 OPERATION = "payment.create"
 ROUTE = "POST /api/v1/payments"
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """A command on its way to the log, with the answer that its client gets when it is there."""
-
-    command_id: str
-    payment_id: str
-    request_id: str
-    key: str
-    keyed: bool
-    """Whether the client brought the key; a drawn one cannot have been used before."""
-    fingerprint: str
-    record: Record
-    answer: bytes
 
 
 class Creator:
@@ -45,25 +32,39 @@ class Creator:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._topic = PAYMENT_COMMANDS.full_name(settings)
         self._fingerprints = Fingerprints(settings.secret_key)
 
     def submission(
-        self, asked: PaymentRequest, api_key: ApiKey, key: str | None, request_id: str, at_ms: int
+        self, asked: PaymentRequest, api_key: ApiKey, key: Key, request_id: str, at_ms: int
     ) -> Submission:
         """The create that `asked` wants. Raises CardExpired or ParameterInvalid."""
-        self._check(asked)
-        used = key or ids.draw_key()
+        self._check(asked, api_key)
+        command = self._command(asked, api_key, key, request_id)
+        return Submission(
+            command_id=command.command_id,
+            payment_id=command.payment_id,
+            type=OPERATION,
+            request_id=request_id,
+            key=key,
+            fingerprint=command.fingerprint,
+            record=record_of(self._settings, command, at_ms),
+            answer=Answer(201, created_answer(command, at_ms), request_id),
+        )
+
+    def _command(
+        self, asked: PaymentRequest, api_key: ApiKey, key: Key, request_id: str
+    ) -> CreatePayment:
         card = self._reduced(asked.card) if asked.card else None
-        payment_id = ids.payment_id(api_key.merchant_id, api_key.mode, used)
-        command = CreatePayment(
-            command_id=ids.command_id(payment_id, OPERATION, used),
-            payment_id=payment_id,
+        return CreatePayment(
+            command_id=ids.command_id(key.id, OPERATION, key.text),
+            payment_id=key.id,
             merchant_id=api_key.merchant_id,
             mode=api_key.mode,
             fingerprint=_fingerprint(asked, card),
-            idempotency_key=key,
+            idempotency_key=key.as_given,
+            key_id=key.id_as_given,
             request_id=request_id,
+            actor=api_key.id,
             amount=asked.amount,
             currency=asked.currency,
             method=asked.method,
@@ -72,31 +73,18 @@ class Creator:
             card=card,
             scenario=_scenario(asked) if api_key.mode == "test" else None,
             capture_method=asked.capture_method,
+            capture_at_ms=asked.capture_at,
+            expires_in_s=asked.expires_in,
+            late_authorization=asked.late_authorization,
+            partial_authorization=asked.partial_authorization,
+            customer_id=asked.customer_id,
+            statement_descriptor=asked.statement_descriptor,
+            return_url=asked.return_url,
             description=asked.description,
             metadata=asked.metadata,
         )
-        return Submission(
-            command_id=command.command_id,
-            payment_id=payment_id,
-            request_id=request_id,
-            key=used,
-            keyed=key is not None,
-            fingerprint=command.fingerprint,
-            record=self._record(command, at_ms),
-            answer=created_answer(command, at_ms),
-        )
 
-    def _record(self, command: CreatePayment, at_ms: int) -> Record:
-        return Record(
-            topic=self._topic,
-            partition=ids.partition_of(command.payment_id, self._settings.partitions),
-            key=command.payment_id.encode(),
-            value=encode(command),
-            headers=HEADERS,
-            timestamp_ms=at_ms,
-        )
-
-    def _check(self, asked: PaymentRequest) -> None:
+    def _check(self, asked: PaymentRequest, api_key: ApiKey) -> None:
         if asked.card is not None:
             if asked.method != "card":
                 raise ParameterInvalid(
@@ -104,6 +92,18 @@ class Creator:
                 )
             if expired(asked.card):
                 raise CardExpired("The card's expiry date has passed.", param="card.expiry_year")
+        if asked.capture_at is not None and asked.capture_method != "manual":
+            raise ParameterInvalid(
+                "capture_at is only taken with capture_method manual.", param="capture_at"
+            )
+        address = asked.return_url or ""
+        if api_key.mode == "live" and address.startswith("http:"):
+            raise ParameterInvalid(
+                "return_url must begin with https:// in live mode.", param="return_url"
+            )
+        self._check_size(asked)
+
+    def _check_size(self, asked: PaymentRequest) -> None:
         size = len(orjson.dumps(asked.metadata)) if asked.metadata else 0
         if size > self._settings.metadata_bytes_max:
             raise ParameterInvalid(
@@ -122,7 +122,15 @@ class Creator:
         )
 
 
-HEADERS: Headers = (("v", SCHEMA_VERSION),)
+def time_problem(asked: PaymentRequest, at_ms: int) -> ParameterInvalid | None:
+    """What is wrong with the times of a create that comes in now. A repeat of one that was taken
+    before is answered all the same, so this is no fault of the body."""
+    if asked.capture_at is None or at_ms < asked.capture_at <= at_ms + HOLD_WINDOW_MS:
+        return None
+    return ParameterInvalid(
+        "capture_at must lie in the future, and within the seven days of a hold.",
+        param="capture_at",
+    )
 
 
 def _scenario(asked: PaymentRequest) -> str | None:
@@ -135,20 +143,8 @@ def _scenario(asked: PaymentRequest) -> str | None:
 
 
 def _fingerprint(asked: PaymentRequest, card: Card | None) -> str:
-    """Hash of route and canonical body: what was asked, without what is ignored or the default,
-    so that members added later change no old hash; the card by its keyed hash (00 A15)."""
-    said: dict[str, Any] = {
-        name: getattr(asked, name) for name in asked.model_fields_set if name != "card"
-    }
-    canonical = {name: value for name, value in said.items() if value != _DEFAULTS.get(name)}
+    """The card counts by its keyed hash (00 A15)."""
+    members = said(asked, without="card")
     if card is not None:
-        canonical["card"] = card.model_dump()
-    body = orjson.dumps(canonical, option=orjson.OPT_SORT_KEYS)
-    return hashlib.sha256(f"{ROUTE}\n".encode() + body).hexdigest()
-
-
-_DEFAULTS = {
-    name: field.get_default(call_default_factory=True)
-    for name, field in PaymentRequest.model_fields.items()
-    if not field.is_required()
-}
+        members["card"] = card.model_dump()
+    return fingerprint_of(ROUTE, {}, members)

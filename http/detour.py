@@ -39,8 +39,8 @@ class Detour:
 
     async def start(self, wait_s: float) -> None:
         """Look for Redis; it being away is no error."""
-        for payment_id in self._journal.left_behind():
-            self._note(payment_id)
+        for key_id in self._journal.left_behind():
+            self._note(key_id)
         self.take("not reached yet")
         if self._returning is not None:
             await asyncio.wait({self._returning}, timeout=wait_s)
@@ -60,16 +60,16 @@ class Detour:
         if self._returning is None or self._returning.done():
             self._returning = asyncio.create_task(self._return(), name="redis-return")
 
-    def remember(self, payment_id: str) -> None:
-        """A client's key whose payment goes around Redis; to be called before it is published."""
-        if payment_id not in self._keys:
-            self._note(payment_id)
-            self._journal.add(payment_id)
+    def remember(self, key_id: str) -> None:
+        """A client's key whose command goes around Redis; to be called before it is published."""
+        if key_id not in self._keys:
+            self._note(key_id)
+            self._journal.add(key_id)
         self.take("a key went around it")
 
-    def _note(self, payment_id: str) -> None:
+    def _note(self, key_id: str) -> None:
         if len(self._keys) < self._keys_max:
-            self._keys.add(payment_id)
+            self._keys.add(key_id)
         else:
             self._too_many = True
 
@@ -90,7 +90,7 @@ class Detour:
     async def _tell(self, keys: Sequence[str]) -> None:
         """Mark keys as unsure; when they were too many, let Redis vouch for nothing (08 R13)."""
         token = ids.draw_id("rds_") if self._too_many else ""
-        claims = [f"claim:{payment_id}" for payment_id in keys]
+        claims = [f"claim:{key_id}" for key_id in keys]
         await self._cache.run(self._doubt, ["born", *claims], [self._window_ms, token])
         self._keys.difference_update(keys)
         self._too_many = self._too_many and not token

@@ -11,23 +11,23 @@ from starlette.routing import Route
 
 from headgate.http.api_keys import ApiKeys
 from headgate.http.children_reading import ChildrenReading
+from headgate.http.command_routes import command_routes
 from headgate.http.error_pages import ErrorPages
 from headgate.http.gate import Gate
 from headgate.http.health import Health, JobsStatus
+from headgate.http.idempotency_keys import IdempotencyKeys
 from headgate.http.merchant import MerchantResource
 from headgate.http.openapi import Document
+from headgate.http.openapi_operation import API
 from headgate.http.operations import Operations
 from headgate.http.payment_reading import PaymentReading
-from headgate.http.payments import PaymentCreation
-from headgate.http.routing import at, nowhere
+from headgate.http.routing import at, joined, nowhere
 from headgate.http.services import Services
 from headgate.http.simulated_bank import SimulatedBank
 from headgate.http.timeline import Timeline
 from headgate.http.webhook_settings import WebhookSettings
 from headgate.http.webhooks import Webhooks
 from headgate.streams.settings import Settings
-
-API = "/api/v1"
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -54,6 +54,16 @@ def create_app(settings: Settings) -> Starlette:
 
 def routes(services: Services) -> list[Route]:
     """Every route. What a payment needs most often stands first: routes are tried in order."""
+    return joined(
+        command_routes(services),
+        _of_payments(services),
+        _of_events(services),
+        _of_the_merchant(services),
+        _of_the_service(services),
+    )
+
+
+def _of_the_merchant(services: Services) -> list[Route]:
     settings, postgres = services.settings, services.postgres
     authenticator, configuration = services.authenticator, services.configuration
     webhooks = Webhooks(settings, authenticator, postgres, services.bus, services.box)
@@ -63,8 +73,6 @@ def routes(services: Services) -> list[Route]:
     keys = ApiKeys(settings, authenticator, postgres, configuration)
     merchant = MerchantResource(settings, authenticator, postgres, configuration)
     return [
-        *_of_payments(services),
-        *_of_events(services),
         at(f"{API}/webhooks", GET=webhooks.listed),
         at(f"{API}/webhooks/settings", PUT=webhook_settings.put),
         at(f"{API}/webhooks/{{id}}/retry", POST=webhooks.retry),
@@ -73,25 +81,18 @@ def routes(services: Services) -> list[Route]:
         at(f"{API}/api_keys/{{id}}/rotate", POST=keys.rotate),
         at(f"{API}/merchant", GET=merchant.show, PATCH=merchant.change),
         at(f"{API}/test/merchant", GET=merchant.demo),
-        *_of_the_service(services),
     ]
 
 
 def _of_payments(services: Services) -> list[Route]:
     settings, authenticator = services.settings, services.authenticator
-    creation = PaymentCreation(
-        authenticator,
-        services.configuration,
-        services.creator,
-        services.handoff,
-        services.metrics,
-    )
     read = (settings, authenticator, services.consistency, services.finder, services.postgres)
     reading, children, timeline = PaymentReading(*read), ChildrenReading(*read), Timeline(*read)
-    operations = Operations(settings, authenticator, services.decisions)
+    operations = Operations(settings, authenticator, services.decisions, services.pending)
+    used_keys = IdempotencyKeys(settings, authenticator, services.claims, services.decisions)
     payment = f"{API}/payments/{{id}}"
     return [
-        at(f"{API}/payments", GET=reading.listed, POST=creation.create),
+        at(f"{API}/payments", GET=reading.listed),
         at(payment, GET=reading.show),
         at(f"{payment}/captures", GET=children.of_payment("capture")),
         at(f"{payment}/voids", GET=children.of_payment("void")),
@@ -103,6 +104,7 @@ def _of_payments(services: Services) -> list[Route]:
         at(f"{API}/refunds", GET=children.refunds),
         at(f"{API}/refunds/{{id}}", GET=children.one("refund")),
         at(f"{API}/operations/{{id}}", GET=operations.show),
+        at(f"{API}/idempotency_keys/{{key}}", "key", GET=used_keys.show),
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import cast
+from typing import NamedTuple, cast
 from urllib.parse import parse_qsl
 
 from starlette.types import Scope
@@ -22,6 +22,24 @@ LIMIT_DEFAULT = 10
 _BARE_KEY = re.compile(r"[\x20-\x7e]+")
 _QUOTED_KEY = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])+)"')
 _NUMBER_DIGITS_MAX = 12
+
+
+class Preference(NamedTuple):
+    """What `Prefer` asks for (RFC 7240); what cannot be read there is ignored, as it says."""
+
+    wait_s: int | None = None
+    respond_async: bool = False
+
+    @property
+    def wait_ms(self) -> int | None:
+        """How long to wait; None when that is left to us."""
+        if self.respond_async:
+            return 0
+        return None if self.wait_s is None else self.wait_s * 1000
+
+
+WAIT_S_MAX = 30
+_WAIT = re.compile(r'wait\s*=\s*"?([0-9]{1,9})"?', re.IGNORECASE)
 
 
 class Exchange:
@@ -85,6 +103,20 @@ class Exchange:
     def query(self) -> dict[str, str]:
         """The query's parameters; of two with one name the last counts."""
         return dict(self.pairs())
+
+    def preference(self) -> Preference:
+        """What the client prefers; more than `WAIT_S_MAX` seconds are taken as so many."""
+        given = self.headers.get("prefer")
+        if given is None:
+            return Preference()
+        wait_s, respond_async = None, False
+        for part in given.split(","):
+            word = part.partition(";")[0].strip()
+            wait = _WAIT.fullmatch(word)
+            if wait and wait_s is None:
+                wait_s = min(int(wait[1]), WAIT_S_MAX)
+            respond_async |= word.lower() == "respond-async"
+        return Preference(wait_s, respond_async)
 
     def idempotency_key(self) -> str | None:
         """The client's key, bare or as a quoted string (01 §7.3). Raises ParameterInvalid."""

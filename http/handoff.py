@@ -1,27 +1,27 @@
-"""Accepting a command: claim its key, hand it to the log, answer after the ack (00 A3, A4)."""
+"""Accepting a command: claim its key, hand it to the log, answer after the ack (00 A3, A4), or
+with the decision where the answer is not known before."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import structlog
 
+from headgate.http import claims as redis
 from headgate.http.claims import Claim, Claims, Ending
-from headgate.http.creating import Submission
-from headgate.http.decisions import Decided, Decisions
+from headgate.http.decided import Decided
+from headgate.http.decisions import Decisions
 from headgate.http.detour import Detour
 from headgate.http.problems_of_requests import KeyReused
 from headgate.http.problems_of_services import KeyInUse, LogAway, OutcomeUnknown
+from headgate.http.sending import Sending
+from headgate.http.submission import Answer, Submission
 from headgate.streams import crashpoints
-from headgate.streams.bus import Bus, Record
-from headgate.streams.coalesce import Coalescer
 from headgate.streams.errors import CacheUnavailable, LogUnavailable, StoreUnavailable
 from headgate.streams.settings import Settings
-from headgate.tables.created import created_answer_of
 
 log = structlog.get_logger(__name__)
 
@@ -30,10 +30,10 @@ IN_FLIGHT_POLL_MS = 10
 
 
 class Accepted(NamedTuple):
-    """The answer to a create. Without a position the log does not have the command yet, but the
-    outbox does."""
+    """A final answer. Without a position the log does not have the command yet, but the outbox
+    does."""
 
-    answer: bytes
+    answer: Answer
     position: str | None
     replayed: bool = False
 
@@ -52,60 +52,85 @@ class Handoff:
     """The acceptance path. With any one of Kafka, Redis and PostgreSQL away it still accepts."""
 
     def __init__(
-        self, settings: Settings, bus: Bus, claims: Claims, detour: Detour, decisions: Decisions
+        self,
+        settings: Settings,
+        sending: Sending,
+        claims: Claims,
+        detour: Detour,
+        decisions: Decisions,
     ) -> None:
-        self._bus = bus
+        self._sending = sending
         self._claims = claims
         self._detour = detour
         self._decisions = decisions
         self._wait_ms = settings.in_flight_wait_ms
+        self._decision_wait_ms = settings.decision_wait_ms
         self._unused_wait_ms = settings.unused_key_wait_ms
         self._retry_after_s = settings.retry_after_s
-        self._log: Coalescer[Record, str] = Coalescer(
-            self._publish, batch_max=settings.handoff_batch_max
-        )
 
-    async def accept(self, submission: Submission) -> Outcome:
-        """Hand the command to the log and answer it.
+    async def accept(self, submission: Submission, wait_ms: int | None = None) -> Outcome:
+        """Hand the command to the log and answer it; `wait_ms` is how long that may take to be
+        decided, or to be answered by another request with this key.
 
         Raises KeyInUse, KeyReused, LogAway (nothing happened) or OutcomeUnknown (repeat it).
         """
+        if submission.answer is not None:
+            return await self._accept(submission, wait_ms)
+        with self._decisions.expecting(submission.command_id):
+            return await self._accept(submission, wait_ms)
+
+    async def _accept(self, submission: Submission, wait_ms: int | None) -> Outcome:
         asked_redis = self._detour.available
         try:
-            claim = await self._claim(submission)
+            claim = await self._claim(submission, wait_ms)
+            if claim.word == "ask":
+                decided, origin = await self._asked(submission)
+                if decided is not None:
+                    return self._answered(submission, decided)
+                claim = await self._claim(submission, wait_ms, origin)
         except CacheUnavailable:
-            return await self._go_around(submission, asked_redis=asked_redis)
+            return await self._go_around(submission, wait_ms, asked_redis=asked_redis)
         if claim.word == "new":
-            return await self._hand_over(submission, claim)
+            return await self._hand_over(submission, claim, wait_ms)
         if claim.word == "unsure":
-            return await self._ask_again(submission)
-        return self._known(submission, claim)
+            return await self._ask_again(submission, wait_ms)
+        return await self._known(submission, claim, wait_ms)
 
     async def drain(self, timeout_s: float) -> None:
         """Wait for what was begun; the rest is in the outbox."""
-        await self._log.drain(timeout_s)
+        await self._sending.drain(timeout_s)
         await self._claims.drain(timeout_s)
 
-    async def _claim(self, submission: Submission) -> Claim:
+    async def _claim(
+        self, submission: Submission, wait_ms: int | None, origin: redis.Origin | None = None
+    ) -> Claim:
         """The claim, waiting while another request with this key is on its way (08 R14)."""
-        unused = await self._unused(submission)
-        claim = await self._claims.claim(submission, unused=unused)
-        deadline = time.monotonic() + self._wait_ms / 1000
-        while claim.word == "claimed" and self._bus.available and time.monotonic() < deadline:
+        claim = await self._claims.claim(submission, origin)
+        limit_ms = self._wait_ms if wait_ms is None else wait_ms
+        deadline = time.monotonic() + limit_ms / 1000
+        while claim.word == "claimed" and self._sending.possible and time.monotonic() < deadline:
             await asyncio.sleep(IN_FLIGHT_POLL_MS / 1000)
-            claim = await self._claims.claim(submission)
+            claim = await self._claims.claim(submission, origin)
         return claim
 
-    async def _unused(self, submission: Submission) -> bool:
-        """Whether PostgreSQL has never seen a key that Redis may have forgotten."""
-        if not submission.keyed or not self._claims.may_have_forgotten():
-            return False
+    async def _asked(self, submission: Submission) -> tuple[Decided | None, redis.Origin]:
+        """What PostgreSQL knows of a key that Redis may have forgotten."""
         try:
-            return await self._decisions.of(submission.command_id, self._unused_wait_ms) is None
+            return await self._stored(submission, self._unused_wait_ms), "unused"
         except StoreUnavailable:
-            return False  # Then Redis does not vouch, and the answer waits for the decision.
+            return None, "blind"  # The answer waits for the decision.
 
-    def _known(self, submission: Submission, claim: Claim) -> Outcome:
+    async def _stored(self, submission: Submission, wait_ms: int) -> Decided | None:
+        """The decision that was made under this key. Raises KeyReused when it is about something
+        else, StoreUnavailable."""
+        if not submission.keyed:
+            return await self._decisions.of(submission.command_id, wait_ms)
+        uses = await self._decisions.uses_of(submission.key.id, wait_ms)
+        if uses and uses[0].command_id != submission.command_id:
+            raise _reused()
+        return uses[0] if uses else None
+
+    async def _known(self, submission: Submission, claim: Claim, wait_ms: int | None) -> Outcome:
         """The answer to a key whose claim needs nothing more."""
         if claim.word == "other":
             raise _reused()
@@ -115,113 +140,122 @@ class Handoff:
                 "happened; try again.",
                 retry_after_s=self._retry_after_s,
             )
-        # While the log is away, a repeat hears what the first request heard: it is in the outbox.
-        if claim.word == "claimed" and not self._bus.available and claim.answer is None:
-            return Undecided(submission.command_id, None)
-        if claim.word == "claimed" and self._bus.available:
+        if claim.word == "claimed" and self._sending.possible:
             raise KeyInUse(
                 "The first request with this Idempotency-Key has no answer yet; try again.",
                 retry_after_s=self._retry_after_s,
             )
-        return Accepted(claim.answer or b"", claim.position, replayed=True)
+        if claim.answer is not None:
+            # While the log is away, a repeat hears what the first request heard.
+            return Accepted(claim.answer, claim.position, replayed=True)
+        return await self._from_decision(submission, claim.position, self._deadline(wait_ms))
 
-    async def _hand_over(self, submission: Submission, claim: Claim) -> Outcome:
+    async def _hand_over(
+        self, submission: Submission, claim: Claim, wait_ms: int | None
+    ) -> Outcome:
         """Produce a command that the outbox holds."""
         crashpoints.reach("edge.claimed")
-        position = None
-        if self._bus.available:
-            try:
-                position = await self._log.submit(submission.record)
-            except LogUnavailable as error:
-                log.info("left in the outbox", command_id=submission.command_id, reason=str(error))
+        deadline = self._deadline(wait_ms)
+        position = await self._sending.in_turn(submission, claim.before, deadline)
         crashpoints.reach("edge.acked")
         if position is not None:
             self._claims.end(_ending(submission, position))
         # Redis lost its data while this was on its way: another body may have been first.
         flushed = claim.born != self._claims.born
-        if submission.keyed and (flushed or not claim.vouched):
-            return await self._from_decision(submission, position)
+        doubtful = submission.keyed and (flushed or not claim.vouched)
+        if submission.answer is None or doubtful:
+            return await self._from_decision(submission, position, deadline)
         return Accepted(submission.answer, position)
 
-    async def _go_around(self, submission: Submission, *, asked_redis: bool) -> Outcome:
+    async def _go_around(
+        self, submission: Submission, wait_ms: int | None, *, asked_redis: bool
+    ) -> Outcome:
         """Produce without Redis; settle drops what it has seen (00 A4)."""
-        if not self._bus.available and asked_redis:
+        if not self._sending.possible and asked_redis:
             # What Redis was sent it may still do, and then the command leaves its outbox one day.
             raise self._unknown()
-        if not self._bus.available:
+        if not self._sending.possible:
             raise LogAway(
-                "Neither Kafka nor Redis can take the payment. Nothing happened; try again.",
+                "Neither Kafka nor Redis can take the request. Nothing happened; try again.",
                 retry_after_s=self._retry_after_s,
             )
         if submission.keyed:
-            self._detour.remember(submission.payment_id)
-        position = await self._append(submission)
-        if submission.keyed:
-            return await self._from_decision(submission, position)
-        return Accepted(submission.answer, position)
+            self._detour.remember(submission.key.id)
+        return await self._ask_again(submission, wait_ms)
 
-    async def _ask_again(self, submission: Submission) -> Outcome:
-        """A key about which Redis knows only that it does not know."""
-        try:
-            decided = await self._decisions.of(submission.command_id, self._wait_ms)
-        except StoreUnavailable:
-            decided = None
+    async def _ask_again(self, submission: Submission, wait_ms: int | None) -> Outcome:
+        """A key about which Redis knows nothing, or only that it does not know."""
+        decided = None
+        if submission.keyed:
+            with contextlib.suppress(StoreUnavailable):
+                decided = await self._stored(submission, self._unused_wait_ms)
         if decided is not None:
-            return await self._answered(submission, decided)
-        return await self._from_decision(submission, await self._append(submission))
+            return self._answered(submission, decided)
+        position = await self._append(submission)
+        if submission.keyed or submission.answer is None:
+            return await self._from_decision(submission, position, self._deadline(wait_ms))
+        return Accepted(submission.answer, position)
 
     async def _append(self, submission: Submission) -> str:
         """Produce a command that is in no outbox."""
         try:
-            return await self._log.submit(submission.record)
+            return await self._sending.now(submission)
         except LogUnavailable:
             raise self._unknown() from None
 
     def _unknown(self) -> OutcomeUnknown:
         return OutcomeUnknown(
-            "There was no answer in time: the payment may or may not have been taken. Repeat the "
-            "request with the Idempotency-Key of this answer.",
+            "There was no answer in time: the request may or may not have been taken. Repeat it "
+            "with the Idempotency-Key of this answer.",
             retry_after_s=self._retry_after_s,
         )
 
-    async def _from_decision(self, submission: Submission, position: str | None) -> Outcome:
+    def _deadline(self, wait_ms: int | None) -> float:
+        """Until when a request waits for its decision."""
+        limit_ms = self._decision_wait_ms if wait_ms is None else wait_ms
+        return time.monotonic() + limit_ms / 1000
+
+    async def _from_decision(
+        self, submission: Submission, position: str | None, deadline: float
+    ) -> Outcome:
         """The answer that settle's decision gives; the first body under a key wins (08 R13)."""
         decided = None
-        if position is not None:
+        left_ms = round(1000 * (deadline - time.monotonic()))
+        # What was left in the outbox goes to the log soon, unless that is away.
+        coming = position is not None or self._sending.possible
+        if coming and left_ms > 0:
             try:
-                decided = await self._decisions.wait_for(submission.command_id, self._wait_ms)
+                decided = await self._decisions.wait_for(submission.command_id, left_ms)
             except StoreUnavailable as error:
                 log.info("not decided yet", command_id=submission.command_id, reason=str(error))
         if decided is None:
             return Undecided(submission.command_id, position)
-        return await self._answered(submission, decided)
+        return self._answered(submission, decided)
 
-    async def _answered(self, submission: Submission, decided: Decided) -> Outcome:
-        payment = decided.payment
-        if payment is None or decided.fingerprint is None:
+    def _answered(self, submission: Submission, decided: Decided) -> Outcome:
+        """The answer of a decision, written down for the next repeat."""
+        answer, fingerprint = decided.answer(), decided.fingerprint
+        if answer is None:  # Nobody asked for one: it happened, and that is all.
+            return Undecided(submission.command_id, decided.position)
+        if fingerprint is None:
             raise _reused()
-        answer = created_answer_of(payment)
-        ending = _ending(submission, decided.position)
-        with contextlib.suppress(CacheUnavailable):
-            await self._claims.decided(ending, decided.fingerprint, answer)
-        if decided.fingerprint != submission.fingerprint:
+        told = redis.Decided(fingerprint, decided.type, answer)
+        self._claims.end(_ending(submission, decided.position, told))
+        if fingerprint != submission.fingerprint:
             raise _reused()
-        replayed = payment.request_id != submission.request_id
+        replayed = answer.request_id != submission.request_id
         return Accepted(answer, decided.position, replayed)
 
-    async def _publish(self, records: Sequence[Record]) -> Sequence[str]:
-        if not self._bus.available:
-            raise LogUnavailable("the log is known to be away")
-        return [str(position) for position in await self._bus.publish(records)]
 
-
-def _ending(submission: Submission, position: str) -> Ending:
-    return Ending(submission.payment_id, submission.command_id, position)
+def _ending(submission: Submission, position: str, decided: redis.Decided | None = None) -> Ending:
+    return Ending(
+        submission.key.id, submission.payment_id, submission.command_id, position, decided
+    )
 
 
 def _reused() -> KeyReused:
     return KeyReused(
-        "This Idempotency-Key was used for a request with another body. Use a new key, or send "
-        "the first body again.",
+        "This Idempotency-Key was used for another request: on another route, or with another "
+        "body. Use a new key, or send the first request again.",
         param="Idempotency-Key",
     )

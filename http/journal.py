@@ -13,7 +13,7 @@ log = structlog.get_logger(__name__)
 
 
 class Journal:
-    """One payment id a line, in a file per process that exists only while keys are in it.
+    """One key id a line, in a file per process that exists only while keys are in it.
 
     Each line is written at once but not synced: it survives our death, not the machine's. When
     the folder cannot be written, keys are remembered in memory alone.
@@ -25,13 +25,13 @@ class Journal:
         self._path = folder / f"{self._prefix}{os.getpid()}"
         self._file: FileIO | None = None
 
-    def add(self, payment_id: str) -> None:
+    def add(self, key_id: str) -> None:
         """Write a line."""
         try:
             if self._file is None:
                 self._folder.mkdir(parents=True, exist_ok=True)
                 self._file = FileIO(self._path, "a")
-            self._file.write(f"{payment_id}\n".encode())
+            self._file.write(f"{key_id}\n".encode())
         except OSError as error:
             log.warning("journal not written", file=str(self._path), error=str(error))
 
@@ -56,8 +56,8 @@ class Journal:
                 lines += _lines(path)
             elif pid.isdigit() and not _alive(int(pid)):
                 taken = _lines(path)
-                for payment_id in taken:
-                    self.add(payment_id)
+                for key_id in taken:
+                    self.add(key_id)
                 path.unlink(missing_ok=True)
                 lines += taken
         return lines

@@ -34,18 +34,7 @@ class Metrics:
             registry=self.registry,
         )
         self._by_labels: dict[tuple[str, str, int], Counter] = {}
-        self.accept_s = Histogram(
-            "headgate_accept_seconds",
-            "Time from a create's body to its answer.",
-            buckets=_ACCEPT_BUCKETS_S,
-            registry=self.registry,
-        )
-        self.accepted = Counter(
-            "headgate_accepted",
-            "Creates by how they were answered: log, outbox, replayed, undecided.",
-            ("how",),
-            registry=self.registry,
-        )
+        self._of_commands()
         self.in_flight = Gauge(
             "headgate_http_in_flight", "Requests being worked on.", registry=self.registry
         )
@@ -61,6 +50,26 @@ class Metrics:
             "headgate_dependency_up",
             "Whether a dependency answers, as this edge sees it.",
             ("dependency",),
+            registry=self.registry,
+        )
+
+    def _of_commands(self) -> None:
+        self.accept_s = Histogram(
+            "headgate_accept_seconds",
+            "Time from a create's body to its answer.",
+            buckets=_ACCEPT_BUCKETS_S,
+            registry=self.registry,
+        )
+        self.decide_s = Histogram(
+            "headgate_decide_seconds",
+            "Time from the body of a capture, cancel or refund to its answer.",
+            buckets=_ACCEPT_BUCKETS_S,
+            registry=self.registry,
+        )
+        self.accepted = Counter(
+            "headgate_accepted",
+            "Commands by how they were answered: log, outbox, replayed, undecided.",
+            ("how",),
             registry=self.registry,
         )
 

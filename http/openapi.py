@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from headgate.http.answers import ProblemAnswer
 from headgate.http.exchange import Exchange
+from headgate.http.openapi_of_commands import COMMANDS
 from headgate.http.openapi_of_keys import KEYS
 from headgate.http.openapi_of_payments import PAYMENTS
 from headgate.http.openapi_of_reading import READING
@@ -25,7 +26,14 @@ from headgate.http.routing import json_answer
 
 Schema = dict[str, Any]
 
-OPERATIONS: tuple[Operation, ...] = (*PAYMENTS, *READING, *WEBHOOKS, *KEYS, *SERVICE)
+OPERATIONS: tuple[Operation, ...] = (
+    *PAYMENTS,
+    *COMMANDS,
+    *READING,
+    *WEBHOOKS,
+    *KEYS,
+    *SERVICE,
+)
 
 _HEADERS: dict[str, str] = {
     "Request-Id": "The id under which our log has this request.",
@@ -33,6 +41,11 @@ _HEADERS: dict[str, str] = {
     "the log is away and the command waits in the outbox.",
     "Idempotency-Key": "The key of this request, also when it was drawn here.",
     "Idempotent-Replayed": "`true` when this is the answer to an earlier request.",
+    "Original-Request-Id": "The request that this answer was given to first.",
+    "Preference-Applied": "What of `Prefer` was heeded.",
+    "Location": "Where to ask what became of it, with 202.",
+    "Retry-After": "In how many seconds to ask there, with 202.",
+    "Warning": "What is unwise about the request, such as a refund without a key.",
 }
 
 _LIMITS: dict[str, str] = {

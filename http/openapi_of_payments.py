@@ -1,9 +1,11 @@
-"""What the OpenAPI document says about payments and the commands on them."""
+"""What the OpenAPI document says about payments, and about operations and keys."""
 
 from __future__ import annotations
 
-from headgate.http.answers import PendingOperation
+from headgate.http.answers import OperationAnswer, PendingOperation
+from headgate.http.idempotency_keys import KeyUse
 from headgate.http.openapi_operation import API, WAITING, Operation
+from headgate.http.problems_of_payments import PaymentDeclined
 from headgate.http.problems_of_requests import (
     AmountTooLarge,
     CardExpired,
@@ -12,7 +14,7 @@ from headgate.http.problems_of_requests import (
     IdempotencyKeyMissing,
     VpaInvalid,
 )
-from headgate.http.schemas import OperationAnswer, PaymentRequest
+from headgate.http.schemas import PaymentRequest
 from headgate.streams.facts import PaymentSnapshot
 
 CREATE_PROBLEMS = (
@@ -21,6 +23,7 @@ CREATE_PROBLEMS = (
     CardNumberInvalid,
     CurrencyUnsupported,
     IdempotencyKeyMissing,
+    PaymentDeclined,
     VpaInvalid,
 )
 
@@ -34,5 +37,9 @@ PAYMENTS = (
     Operation(
         "get", f"{API}/operations/{{id}}", "getOperation", "What became of a command",
         {200: OperationAnswer}, WAITING, scope="payments:read",
+    ),
+    Operation(
+        "get", f"{API}/idempotency_keys/{{key}}", "getIdempotencyKey",
+        "What an idempotency key was used for", {200: KeyUse}, scope="payments:read",
     ),
 )  # fmt: skip

@@ -66,6 +66,14 @@ _QUERY: dict[str, Schema] = {
 _SENT_AS = {"refund_status": "status"}
 _STYLES: dict[str, Schema] = {"metadata": {"style": "deepObject", "explode": True}}
 
+_PREFER_HEADER: Schema = {
+    "name": "Prefer",
+    "in": "header",
+    "required": False,
+    "description": "`wait=n` waits up to n seconds, 30 at most: with a create for the end of the "
+    "payment, else for the decision. `respond-async` does not wait for the decision (202).",
+    "schema": {"type": "string", "examples": ["wait=10"]},
+}
 _KEY_HEADER: Schema = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -101,6 +109,8 @@ def parameters(operation: Operation) -> list[Schema]:
     ]
     if operation.keyed or operation.repeatable:
         found.append(_KEY_HEADER)
+    if operation.keyed:
+        found.append(_PREFER_HEADER)
     if operation.waits:
         found.append(_CONSISTENT_WITH)
     return found

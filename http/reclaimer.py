@@ -49,8 +49,8 @@ class Reclaimer:
             log.info("published from the outbox", entries=len(entries))
         return len(entries)
 
-    async def _publish(self, entries: list[Abandoned]) -> None:
-        positions = await self._bus.publish([entry.record for entry in entries])
-        for entry, position in zip(entries, positions, strict=True):
+    async def _publish(self, abandoned: list[Abandoned]) -> None:
+        positions = await self._bus.publish([each.entry.record for each in abandoned])
+        for (command_id, entry), position in zip(abandoned, positions, strict=True):
             payment_id = entry.record.key.decode()
-            self._claims.end(Ending(payment_id, entry.command_id, str(position)))
+            self._claims.end(Ending(entry.key_id, payment_id, command_id, str(position)))

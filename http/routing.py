@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import orjson
 from starlette.responses import Response
@@ -36,9 +36,26 @@ class Resource:
         await response(scope, receive, send)
 
 
-def at(template: str, **handlers: Handler) -> Route:
-    """The route of a path, with a handler by method: `at("/health", GET=health)`."""
-    return Route(template, Resource(template, handlers))
+def at(template: str, slashed: str | None = None, **handlers: Handler) -> Route:
+    """The route of a path, with a handler by method: `at("/health", GET=health)`. The part
+    `slashed` of the path may hold slashes."""
+    path = template.replace(f"{{{slashed}}}", f"{{{slashed}:path}}")
+    return Route(path, Resource(template, handlers))
+
+
+def joined(*groups: Sequence[Route]) -> list[Route]:
+    """The routes of all groups in order; of those with one path one with all their methods."""
+    by_path: dict[str, Route] = {}
+    for route in (route for group in groups for route in group):
+        known = by_path.setdefault(route.path, route)
+        if known is not route:
+            _resource(known).handlers |= _resource(route).handlers
+    return list(by_path.values())
+
+
+def _resource(route: Route) -> Resource:
+    assert isinstance(route.app, Resource)  # noqa: S101  `at` makes no others
+    return route.app
 
 
 async def nowhere(scope: Scope, receive: Receive, send: Send) -> None:

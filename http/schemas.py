@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 from headgate.streams import cards
-from headgate.streams.commands import CaptureMethod, Method
+from headgate.streams.commands import CaptureMethod, LateAuthorization, Method
 from headgate.streams.money import MINOR_DIGITS, Amount
 
 ORDER_ID_CHARACTERS_MAX = 64
@@ -18,6 +27,11 @@ DESCRIPTION_CHARACTERS_MAX = 1000
 METADATA_KEYS_MAX = 50
 METADATA_KEY_CHARACTERS_MAX = 64
 SECRET_CHARACTERS_MAX = 256
+CUSTOMER_ID_CHARACTERS_MAX = 64
+DESCRIPTOR_CHARACTERS_MAX = 22
+"""What fits on a card statement."""
+URL_CHARACTERS_MAX = 2048
+YEAR_BEGIN, YEAR_END = 1970, 2100
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """Control characters and half a surrogate pair, which neither UTF-8 nor PostgreSQL can hold."""
@@ -43,7 +57,8 @@ def one_line(text: str) -> str:
     return _without_card_number(text)
 
 
-def _text(text: str) -> str:
+def some_text(text: str) -> str:
+    """Text without control characters but tabs and line ends, and without card numbers."""
     if _UNPRINTABLE_IN_TEXT.search(text):
         raise PydanticCustomError("unprintable", "it must not hold control characters")
     return _without_card_number(text)
@@ -87,17 +102,54 @@ def _full_year(year: int) -> int:
     return year + 2000 if year < _TWO_DIGIT_YEARS_END else year
 
 
+def _milliseconds(value: object) -> object:
+    """A time with a zone, in milliseconds since 1970."""
+    try:
+        at = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None or not YEAR_BEGIN < at.year < YEAR_END:
+        raise PydanticCustomError(
+            "time_invalid", "it must be a time with a zone such as 2026-11-26T09:30:00Z"
+        )
+    return round(at.timestamp() * 1000)
+
+
+def _web_address(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        whole = parts.scheme in ("https", "http") and parts.hostname and not parts.username
+    except ValueError:
+        whole = False
+    if not whole or " " in text:
+        raise PydanticCustomError("url_invalid", "it must be a whole URL that begins with https://")
+    return one_line(text)
+
+
 OrderId = Annotated[
     str, Field(min_length=1, max_length=ORDER_ID_CHARACTERS_MAX), AfterValidator(one_line)
 ]
 Currency = Annotated[str, AfterValidator(_currency)]
 Vpa = Annotated[str, AfterValidator(_vpa)]
-Description = Annotated[str, Field(max_length=DESCRIPTION_CHARACTERS_MAX), AfterValidator(_text)]
+Description = Annotated[
+    str, Field(max_length=DESCRIPTION_CHARACTERS_MAX), AfterValidator(some_text)
+]
 MetadataKey = Annotated[
     str, Field(min_length=1, max_length=METADATA_KEY_CHARACTERS_MAX), AfterValidator(one_line)
 ]
-MetadataValue = Annotated[str, AfterValidator(_text)]
+MetadataValue = Annotated[str, AfterValidator(some_text)]
 Metadata = Annotated[dict[MetadataKey, MetadataValue], Field(max_length=METADATA_KEYS_MAX)]
+Time = Annotated[
+    int, BeforeValidator(_milliseconds), WithJsonSchema({"type": "string", "format": "date-time"})
+]
+"""Milliseconds since 1970, sent as ISO 8601."""
+WebAddress = Annotated[str, Field(max_length=URL_CHARACTERS_MAX), AfterValidator(_web_address)]
+CustomerId = Annotated[
+    str, Field(min_length=1, max_length=CUSTOMER_ID_CHARACTERS_MAX), AfterValidator(one_line)
+]
+Descriptor = Annotated[
+    str, Field(min_length=1, max_length=DESCRIPTOR_CHARACTERS_MAX), AfterValidator(one_line)
+]
 CardNumber = Annotated[str, AfterValidator(_card_number)]
 Month = Annotated[int, BeforeValidator(_from_digits), Field(ge=1, le=12)]
 Year = Annotated[
@@ -136,6 +188,20 @@ class PaymentRequest(Asked):
     vpa: Vpa | None = Field(default=None, examples=["success@upi"])
     card: CardDetails | None = Field(default=None, repr=False)
     capture_method: CaptureMethod = "automatic"
+    capture_at: Time | None = Field(
+        default=None,
+        description="When a manual payment is captured whole by itself: within seven days.",
+    )
+    expires_in: Annotated[int, Field(ge=1, le=86_400)] | None = Field(
+        default=None, description="Seconds that the customer has when the bank asks back."
+    )
+    late_authorization: LateAuthorization = "refund"
+    partial_authorization: bool = False
+    customer_id: CustomerId | None = None
+    statement_descriptor: Descriptor | None = None
+    return_url: WebAddress | None = Field(
+        default=None, description="Where the customer comes back to; http in test mode only."
+    )
     description: Description | None = None
     metadata: Metadata = Field(default_factory=dict, examples=[{"cart": "77"}])
 
@@ -155,15 +221,3 @@ def expired(card: CardDetails) -> bool:
     """Whether the card's last month is over, everywhere on earth: clocks differ by half a day."""
     latest = datetime.now(UTC) - timedelta(days=1)
     return (card.expiry_year, card.expiry_month) < (latest.year, latest.month)
-
-
-class OperationAnswer(BaseModel):
-    """What became of a command."""
-
-    id: str
-    object: Literal["operation"] = "operation"
-    type: str
-    payment_id: str
-    status: Literal["succeeded", "refused"]
-    refusal: str | None
-    log_position: str

@@ -8,18 +8,25 @@ from datetime import UTC, datetime
 
 import structlog
 
+from headgate.http.acceptance import Acceptance
+from headgate.http.askers import Askers
 from headgate.http.cache import Cache
 from headgate.http.claims import Claims
+from headgate.http.commanding import Commander
 from headgate.http.consistency import Consistency, ConsistentAuthenticator
 from headgate.http.creating import Creator
 from headgate.http.decisions import Decisions
 from headgate.http.detour import Detour
 from headgate.http.events import Events
+from headgate.http.existing import Existing
 from headgate.http.finding import Finder
 from headgate.http.handoff import Handoff
 from headgate.http.metrics import Metrics
+from headgate.http.pending import Pending
 from headgate.http.reading import ReadingPostgres
 from headgate.http.reclaimer import Reclaimer
+from headgate.http.replies import Inbox
+from headgate.http.sending import Sending
 from headgate.streams.bus import Bus
 from headgate.streams.errors import Unavailable
 from headgate.streams.secrets import SecretBox
@@ -54,14 +61,18 @@ class Services:
         )
         self.postgres = ReadingPostgres(settings)
         self.configuration = ConfigurationCopy(settings, self.postgres)
-        self.decisions = Decisions(settings, self.postgres, self.bus)
+        self.cache = Cache(settings)
+        self.inbox = Inbox(settings)
+        self.decisions = Decisions(settings, self.postgres, self.bus, self.cache, self.inbox)
         self.consistency = Consistency(settings, self.decisions)
         self.authenticator = ConsistentAuthenticator(settings, self.configuration, self.consistency)
-        self.cache = Cache(settings)
         self.detour = Detour(settings, self.cache)
         self.claims = Claims(settings, self.cache, self.detour, self.configuration)
         self.finder = Finder(settings, self.postgres, self.claims, self.decisions)
-        self.handoff = Handoff(settings, self.bus, self.claims, self.detour, self.decisions)
+        sending = Sending(settings, self.bus, self.claims, self.inbox.name)
+        self.handoff = Handoff(settings, sending, self.claims, self.detour, self.decisions)
+        self.pending = Pending(settings, self.cache)
+        self.acceptance = self._acceptance()
         self.events = Events(
             settings, self.authenticator, self.consistency, self.configuration, self.postgres
         )
@@ -69,6 +80,16 @@ class Services:
         self.metrics.viewers.set_function(lambda: self.events.tip.followers)
         self.metrics.outbox.set_function(lambda: self.claims.waiting)
         self._background: list[asyncio.Task[None]] = []
+
+    def _acceptance(self) -> Acceptance:
+        return Acceptance(
+            Askers(self.authenticator, self.configuration),
+            Existing(self.settings, self.finder, self.decisions),
+            Commander(self.settings, self.inbox.name),
+            self.handoff,
+            self.pending,
+            self.metrics,
+        )
 
     async def start(self) -> None:
         """Connect to what is there; look for the rest in the background."""
@@ -78,6 +99,7 @@ class Services:
         self._supervise("configuration", self.configuration.run)
         self._supervise("redis-adoption", self._adopt)
         self._supervise("outbox", self.reclaimer.run)
+        self._supervise("replies", self.inbox.run)
 
     async def stop(self) -> None:
         """Finish what was begun, within a bound; the outbox keeps what is left."""

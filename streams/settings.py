@@ -71,9 +71,12 @@ class Settings(BaseSettings):
     """How long the stored answer of an idempotency key is kept. Duplicates are refused for ever."""
     in_flight_wait_ms: PositiveInt = 2000
     """How long a second request with a key in flight waits for the first one's answer."""
+    decision_wait_ms: PositiveInt = 2000
+    """How long a capture, cancel or refund waits for its decision before it is answered 202;
+    `Prefer: wait=n` sets it per request."""
     unused_key_wait_ms: PositiveInt = 200
-    """How long a create waits for PostgreSQL to say that its key is new, when Redis is older than
-    the idempotency window. Beyond it the answer comes from the decision."""
+    """How long a request waits for PostgreSQL to say that its key is new, when Redis may have
+    forgotten it. Beyond it the answer comes from the decision."""
     log_wait_ms: PositiveInt = 2000
     """How long a request waits for the log's ack before it is answered from the outbox."""
     redis_wait_ms: PositiveInt = 500

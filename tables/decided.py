@@ -28,6 +28,16 @@ class Decided:
         return self.command.fingerprint if isinstance(self.command, ClientCommand) else None
 
     @property
+    def request_id(self) -> str | None:
+        """The request that asked; other commands have none."""
+        return self.command.request_id if isinstance(self.command, ClientCommand) else None
+
+    @property
+    def refusal(self) -> str | None:
+        """The code of why it changed nothing."""
+        return self.decision.refusal and self.decision.refusal.code
+
+    @property
     def result(self) -> bytes | None:
         """What the edge answers about it; None where no client asks, and for creates."""
         refusal = self.decision.refusal

@@ -44,6 +44,10 @@ class Operation:
     requests: tuple[Outgoing, ...]
     refusal: str | None = None
     """The code of why it changed nothing."""
+    fingerprint: str | None = None
+    request_id: str | None = None
+    result: bytes | None = None
+    """What its client is answered."""
 
 
 class PaymentStore:
@@ -190,4 +194,7 @@ def _operation(row: Row) -> Operation:
         last_sequence=row["last_sequence"],
         requests=requests,
         refusal=row["refusal"],
+        fingerprint=row["fingerprint"],
+        request_id=row["request_id"],
+        result=row["result"],
     )

@@ -1,9 +1,31 @@
 -- name: edge_decisions
--- What became of commands, with the payment as it is now.
-select o.command_id, o.merchant_id, o.type, o.payment_id, o.fingerprint, o.refusal, o.partition,
-    o."offset", p.record::text
+-- What became of commands; with creates the payment as it is now, from which their answer is made.
+select o.command_id, o.merchant_id, o.mode, o.type, o.payment_id, o.fingerprint, o.refusal,
+    o.partition, o."offset", o.request_id, o.result, o.key_id, o.created_at,
+    case when o.result is null then p.record::text end as record
 from operations o left join payments p on p.id = o.payment_id
 where o.command_id = any($1::text[])
+
+-- name: edge_uses_of_key
+-- Every command under these keys; a create's key is its payment's id.
+select o.command_id, o.merchant_id, o.mode, o.type, o.payment_id, o.fingerprint, o.refusal,
+    o.partition, o."offset", o.request_id, o.result, k.key_id, o.created_at,
+    case when o.result is null then p.record::text end as record
+from unnest($1::text[]) as k(key_id)
+join lateral (
+    select * from operations where key_id = k.key_id
+    union all
+    select * from operations where payment_id = k.key_id and type = 'payment.create'
+) o on true
+left join payments p on p.id = o.payment_id
+order by o.created_at
+
+-- name: edge_owners
+select id, merchant_id, mode from payments where id = any($1::text[])
+
+-- name: edge_refund_place
+select payment_id from payment_children
+where id = $1 and merchant_id = $2 and mode = $3 and kind = 'refund'
 
 -- name: edge_adopt_redis
 -- $2 is since when this Redis data exists: it vouches only if no payment is older (08 R13).

@@ -83,7 +83,7 @@ select id, record::text from payments where id = any($1::text[])
 
 -- name: decided
 select command_id, payment_id, fingerprint, refusal, first_sequence, last_sequence,
-    requests::text, partition, "offset"
+    requests::text, partition, "offset", request_id, result
 from operations where command_id = any($1::text[])
 
 -- name: facts_between

@@ -20,6 +20,7 @@ from headgate.tables.decided import Decided
 from headgate.tables.open_payments import OpenPayments
 from headgate.tables.payment import Payment
 from headgate.tables.postgres import RowRefused
+from headgate.tables.replies import Replies
 from headgate.tables.store import Conflict, Operation, PaymentStore
 from tests.unit.builders import AT_MS
 from tests.unit.fakes import event
@@ -91,7 +92,10 @@ class FakePaymentStore(PaymentStore):
                 facts[0].sequence if facts else 1,
                 facts[-1].sequence if facts else 0,
                 item.decision.requests,
-                item.decision.refusal.code if item.decision.refusal else None,
+                item.refusal,
+                item.fingerprint,
+                item.request_id,
+                item.result,
             )
 
     def version(self, payment_id: str) -> int:
@@ -171,7 +175,7 @@ class Stage:
         self.store = store or FakePaymentStore()
         self.bus, self.table = FakeBus(), FakeTable()
         self.hot = OpenPayments(self.table)
-        self.settle = Settle(Settings(), self.store, self.bus, self.hot)
+        self.settle = Settle(Settings(), self.store, self.bus, self.hot, Replies(Settings()))
         self.claim = Claim(uuid4(), 0, 0)
 
     def batch(self, *values: object, at: int = 0) -> Batch:

@@ -68,3 +68,28 @@ def test_a_limit_is_a_whole_number_in_its_range(given: str) -> None:
         whole_number({"limit": given}, "limit", 10, least=1, most=100)
     assert whole_number({"limit": "100"}, "limit", 10, least=1, most=100) == 100
     assert whole_number({}, "limit", 10, least=1, most=100) == 10
+
+
+@pytest.mark.parametrize(
+    ("given", "wait_ms", "respond_async"),
+    [
+        (None, None, False),
+        ("wait=5", 5000, False),
+        ("wait=0", 0, False),
+        ("WAIT = 3", 3000, False),
+        ('wait="4"', 4000, False),
+        ("wait=100", 30_000, False),
+        ("wait=-1", None, False),
+        ("wait=soon", None, False),
+        ("respond-async", 0, True),
+        ("return=minimal, respond-async, wait=10", 0, True),
+        ("wait=2; foo=bar", 2000, False),
+    ],
+)
+def test_a_preference_is_read_or_ignored(
+    given: str | None, wait_ms: int | None, respond_async: bool
+) -> None:
+    """RFC 7240: what is not understood is ignored."""
+    headers = [] if given is None else [(b"prefer", given.encode())]
+    preference = Exchange({"headers": headers}).preference()
+    assert (preference.wait_ms, preference.respond_async) == (wait_ms, respond_async)

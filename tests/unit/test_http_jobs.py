@@ -16,6 +16,7 @@ from headgate.http.detour import Detour
 from headgate.http.exchange import Exchange
 from headgate.http.health import JobsStatus
 from headgate.http.reading import ReadingPostgres
+from headgate.http.replies import Inbox
 from headgate.streams.bus import Bus
 from headgate.streams.errors import StoreUnavailable
 from headgate.streams.settings import Settings
@@ -43,7 +44,8 @@ async def test_a_crowd_is_refused_soon_and_together_while_postgresql_hangs(
     cache = Cache(settings)
     claims = Claims(settings, cache, Detour(settings, cache), ConfigurationCopy(settings, postgres))
     bus = Bus(settings.kafka, timeout_ms=100)
-    jobs = JobsStatus(settings, postgres, Decisions(settings, postgres, bus), claims)
+    decisions = Decisions(settings, postgres, bus, cache, Inbox(settings))
+    jobs = JobsStatus(settings, postgres, decisions, claims)
     began = time.monotonic()
     shown = (jobs.show(Exchange({"headers": []})) for _ in range(50))
     answers = await asyncio.gather(*shown, return_exceptions=True)

@@ -7,10 +7,14 @@ from pathlib import Path
 import pytest
 
 from headgate.http.auth import Authenticator
-from headgate.http.decisions import Decided, Decisions
+from headgate.http.cache import Cache
+from headgate.http.decided import Decided
+from headgate.http.decisions import Decisions
 from headgate.http.exchange import Exchange
 from headgate.http.operations import Operations
+from headgate.http.pending import Pending
 from headgate.http.problems_of_requests import ResourceMissing
+from headgate.http.replies import Inbox
 from headgate.streams.bus import Bus
 from headgate.streams.settings import Settings
 from headgate.tables.configuration import ApiKey, Configuration, ConfigurationCopy
@@ -31,6 +35,7 @@ class Known(Decisions):
         return Decided(
             command_id=command_id,
             merchant_id=PAYMENT.merchant_id,
+            mode=PAYMENT.mode,
             type="payment.create",
             payment_id=PAYMENT.id,
             fingerprint="f",
@@ -53,7 +58,9 @@ def operations(settings: Settings, mode: str) -> Operations:
     copy = ConfigurationCopy(settings, postgres)
     copy.now = Configuration(version=1, keys={"k": key})
     bus = Bus(settings.kafka, timeout_ms=100)
-    return Operations(settings, Authenticator(settings, copy), Known(settings, postgres, bus))
+    cache = Cache(settings)
+    known = Known(settings, postgres, bus, cache, Inbox(settings))
+    return Operations(settings, Authenticator(settings, copy), known, Pending(settings, cache))
 
 
 def asked() -> Exchange:

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from headgate.http.body import check_media_type, parse_object
-from headgate.http.creating import Creator, Submission
+from headgate.http.creating import Creator
 from headgate.http.problems import Problem
 from headgate.http.schemas import PaymentRequest
+from headgate.http.submission import Answer, Submission, key_for
 from headgate.http.validation import validated
 from headgate.streams.commands import COMMAND, CreatePayment
 from headgate.streams.settings import Settings
@@ -36,7 +37,13 @@ def submit(body: bytes | dict[str, Any], key: str | None = "k1", at_ms: int = 7)
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     required = ("amount", "method", "order_id")
     asked = validated(PaymentRequest, parse_object(raw), strict=False, seed_required=required)
-    return CREATOR.submission(asked, KEY, key, "req_1", at_ms)
+    return CREATOR.submission(asked, KEY, key_for(KEY, key), "req_1", at_ms)
+
+
+def answer_to(submission: Submission) -> Answer:
+    """What the client gets, which is known when the command is made."""
+    assert submission.answer is not None
+    return submission.answer
 
 
 def command_of(submission: Submission) -> CreatePayment:
@@ -172,13 +179,13 @@ def test_the_seed_answers_missing_fields_with_a_string() -> None:
 def test_no_card_number_goes_past_the_edge() -> None:
     """00 A15: brand, last4, expiry, a keyed fingerprint and the scenario are all that is left."""
     submission = submit({**GOOD, "method": "card", "card": CARD})
-    assert b"4242424242424242" not in (submission.record.value or b"") + submission.answer
+    assert b"4242424242424242" not in (submission.record.value or b"") + answer_to(submission).body
     command = command_of(submission)
     assert command.card is not None
     assert (command.card.brand, command.card.last4, command.scenario) == ("visa", "4242", "approve")
     other = Creator(Settings(secret_key=b64encode(b"x" * 32).decode()))
     asked = PaymentRequest.model_validate({**GOOD, "method": "card", "card": CARD})
-    elsewhere = command_of(other.submission(asked, KEY, "k1", "req_1", 7))
+    elsewhere = command_of(other.submission(asked, KEY, key_for(KEY, "k1"), "req_1", 7))
     assert elsewhere.card is not None
     assert elsewhere.card.fingerprint != command.card.fingerprint
 
@@ -200,10 +207,12 @@ def test_the_answer_can_be_rebuilt_from_the_payment_byte_for_byte() -> None:
     stored = Payment.model_validate_json(
         json.dumps(json.loads(decided.model_dump_json()), sort_keys=True)
     )
-    assert created_answer_of(stored) == submission.answer
-    assert created_answer(command_of(submission), 1_700_000_000_123) == submission.answer
+    answer = answer_to(submission)
+    assert (answer.status, answer.request_id) == (201, "req_1")
+    assert created_answer_of(stored) == answer.body
+    assert created_answer(command_of(submission), 1_700_000_000_123) == answer.body
     shown = stored.snapshot().model_dump()
-    answered = json.loads(submission.answer)
+    answered = json.loads(answer.body)
     assert set(answered) == set(shown)
     changed = {name for name in shown if shown[name] != answered[name]}
     assert changed <= {"state", "updated_at"}, "the answer is the snapshot at creation"

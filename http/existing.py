@@ -1,0 +1,73 @@
+"""Whether a payment exists for whoever asks: PostgreSQL, else its create's claim, else it is
+waited for (08 R12)."""
+
+from __future__ import annotations
+
+from headgate.http.decisions import Decisions
+from headgate.http.finding import PAYMENT_ID, Finder
+from headgate.http.problems_of_requests import ResourceMissing
+from headgate.http.problems_of_services import StoreAway
+from headgate.streams import ids
+from headgate.streams.cards import quoted
+from headgate.streams.errors import StoreUnavailable
+from headgate.streams.settings import Settings
+from headgate.tables.configuration import ApiKey
+from headgate.tables.payments import Payment
+
+SEED_UNKNOWN = "Payment not found"
+"""The seed's own answer to a command about a payment that it does not know (08 R19)."""
+
+
+class Existing:
+    """Finds out before a command about a payment is taken."""
+
+    def __init__(self, settings: Settings, finder: Finder, decisions: Decisions) -> None:
+        self._partitions = settings.partitions
+        self._wait_ms = settings.read_wait_ms
+        self._retry_after_s = settings.retry_after_s
+        self._finder = finder
+        self._decisions = decisions
+
+    async def check(self, payment_id: str, api_key: ApiKey) -> None:
+        """Raises ResourceMissing unless the payment is this merchant's and mode's; StoreAway,
+        LogAway or NotCaughtUp when that cannot be told."""
+        if not PAYMENT_ID.fullmatch(payment_id):
+            raise _unknown(payment_id)
+        whose = (api_key.merchant_id, api_key.mode)
+        try:
+            owner = await self._decisions.owner_of(payment_id, self._wait_ms)
+        except StoreUnavailable:
+            if await self._finder.begun(payment_id, api_key):
+                return
+            raise StoreAway(
+                "The database is away, so it cannot be told whether this payment exists. Nothing "
+                "happened; try again.",
+                retry_after_s=self._retry_after_s,
+            ) from None
+        if owner is None and await self._finder.begun(payment_id, api_key):
+            return
+        if owner is None:
+            await self._settled(payment_id)
+            owner = await self._decisions.owner_of(payment_id, self._wait_ms)
+        if owner != whose:
+            raise _unknown(payment_id)
+
+    async def payment(self, payment_id: str, api_key: ApiKey) -> Payment:
+        """The payment itself, which only PostgreSQL has. Raises as `check` does."""
+        await self.check(payment_id, api_key)
+        payment = await self._decisions.payment(payment_id, self._wait_ms)
+        if payment is None:
+            await self._settled(payment_id)
+            payment = await self._decisions.payment(payment_id, self._wait_ms)
+        if payment is None:
+            raise _unknown(payment_id)
+        return payment
+
+    async def _settled(self, payment_id: str) -> None:
+        partition = ids.partition_of(payment_id, self._partitions)
+        await self._finder.until_settled([partition], "this payment")
+
+
+def _unknown(payment_id: str) -> ResourceMissing:
+    """There is no such payment, in the seed's words besides ours."""
+    return ResourceMissing(f"There is no payment {quoted(payment_id)}.", seed_error=SEED_UNKNOWN)
