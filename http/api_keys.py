@@ -16,7 +16,12 @@ from starlette.responses import Response
 from headgate.http.auth import Authenticator
 from headgate.http.exchange import LIMIT_DEFAULT, Exchange, whole_number
 from headgate.http.key_schemas import KeyAnswer, KeyRequest, NewKeyAnswer, RotateRequest
-from headgate.http.problems_of_access import ApiKeyNotActive, PermissionDenied, TooManyApiKeys
+from headgate.http.problems_of_access import (
+    ApiKeyNotActive,
+    ApiKeyRevoked,
+    PermissionDenied,
+    TooManyApiKeys,
+)
 from headgate.http.problems_of_requests import KeyReused, ParameterInvalid, ResourceMissing
 from headgate.http.problems_of_services import OutcomeUnknown
 from headgate.http.routing import json_answer
@@ -179,6 +184,8 @@ class ApiKeys:
             yield
         except api_keys.KeyUnknown as error:
             raise ResourceMissing(str(error)) from None
+        except api_keys.ActorNotActive as error:
+            raise ApiKeyRevoked(str(error)) from None
         except api_keys.KeyNotActive as error:
             raise ApiKeyNotActive(str(error)) from None
         except api_keys.TooManyKeys as error:

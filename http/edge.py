@@ -56,14 +56,35 @@ def routes(services: Services) -> list[Route]:
     """Every route. What a payment needs most often stands first: routes are tried in order."""
     return joined(
         command_routes(services),
-        _reading(services),
-        _events(services),
-        _merchant(services),
-        _rest(services),
+        _of_payments(services),
+        _of_events(services),
+        _of_the_merchant(services),
+        _of_the_service(services),
     )
 
 
-def _reading(services: Services) -> list[Route]:
+def _of_the_merchant(services: Services) -> list[Route]:
+    settings, postgres = services.settings, services.postgres
+    authenticator, configuration = services.authenticator, services.configuration
+    webhooks = Webhooks(settings, authenticator, postgres, services.bus, services.box)
+    webhook_settings = WebhookSettings(
+        settings, authenticator, postgres, configuration, services.box
+    )
+    keys = ApiKeys(settings, authenticator, postgres, configuration)
+    merchant = MerchantResource(settings, authenticator, postgres, configuration)
+    return [
+        at(f"{API}/webhooks", GET=webhooks.listed),
+        at(f"{API}/webhooks/settings", PUT=webhook_settings.put),
+        at(f"{API}/webhooks/{{id}}/retry", POST=webhooks.retry),
+        at(f"{API}/api_keys", GET=keys.listed, POST=keys.create),
+        at(f"{API}/api_keys/{{id}}", GET=keys.show, DELETE=keys.revoke),
+        at(f"{API}/api_keys/{{id}}/rotate", POST=keys.rotate),
+        at(f"{API}/merchant", GET=merchant.show, PATCH=merchant.change),
+        at(f"{API}/test/merchant", GET=merchant.demo),
+    ]
+
+
+def _of_payments(services: Services) -> list[Route]:
     settings, authenticator = services.settings, services.authenticator
     read = (settings, authenticator, services.consistency, services.finder, services.postgres)
     reading, children, timeline = PaymentReading(*read), ChildrenReading(*read), Timeline(*read)
@@ -87,7 +108,7 @@ def _reading(services: Services) -> list[Route]:
     ]
 
 
-def _events(services: Services) -> list[Route]:
+def _of_events(services: Services) -> list[Route]:
     events = services.events
     return [
         at(f"{API}/events", GET=events.listed),
@@ -96,28 +117,7 @@ def _events(services: Services) -> list[Route]:
     ]
 
 
-def _merchant(services: Services) -> list[Route]:
-    settings, postgres = services.settings, services.postgres
-    authenticator, configuration = services.authenticator, services.configuration
-    webhooks = Webhooks(settings, authenticator, postgres, services.bus, services.box)
-    webhook_settings = WebhookSettings(
-        settings, authenticator, postgres, configuration, services.box
-    )
-    keys = ApiKeys(settings, authenticator, postgres, configuration)
-    merchant = MerchantResource(settings, authenticator, postgres, configuration)
-    return [
-        at(f"{API}/webhooks", GET=webhooks.listed),
-        at(f"{API}/webhooks/settings", PUT=webhook_settings.put),
-        at(f"{API}/webhooks/{{id}}/retry", POST=webhooks.retry),
-        at(f"{API}/api_keys", GET=keys.listed, POST=keys.create),
-        at(f"{API}/api_keys/{{id}}", GET=keys.show, DELETE=keys.revoke),
-        at(f"{API}/api_keys/{{id}}/rotate", POST=keys.rotate),
-        at(f"{API}/merchant", GET=merchant.show, PATCH=merchant.change),
-        at(f"{API}/test/merchant", GET=merchant.demo),
-    ]
-
-
-def _rest(services: Services) -> list[Route]:
+def _of_the_service(services: Services) -> list[Route]:
     settings, postgres = services.settings, services.postgres
     health = Health(settings, services.bus, services.cache, postgres, services.metrics)
     jobs = JobsStatus(settings, postgres, services.decisions, services.claims)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from headgate.http.schemas import Asked, one_line
+from headgate.http.schemas import Asked, one_line, one_of_them
 from headgate.tables.api_keys import OVERLAP_S, OVERLAP_S_MAX, KeyStatus
 from headgate.tables.scopes import Scope
 
@@ -48,6 +48,8 @@ class RotateRequest(Asked):
 
 class MerchantRequest(Asked):
     """The body of `PATCH /merchant`: what is left out stays as it is."""
+
+    model_config = ConfigDict(json_schema_extra=one_of_them("name", "require_keys"))
 
     name: Name | None = Field(default=None, examples=["Corner Shop"])
     require_keys: bool | None = Field(

@@ -34,6 +34,7 @@ from headgate.http.problems_of_requests import (
     UnsupportedMediaType,
 )
 from headgate.http.problems_of_services import (
+    DependencyAway,
     InternalError,
     KeyInUse,
     LogAway,
@@ -67,6 +68,7 @@ AUTHENTICATED: Kinds = (
     LivemodeMismatch,
     RateLimited,
     StoreAway,
+    DependencyAway,
 )
 BODY: Kinds = (
     JsonMalformed,

@@ -66,13 +66,6 @@ _QUERY: dict[str, Schema] = {
 _SENT_AS = {"refund_status": "status"}
 _STYLES: dict[str, Schema] = {"metadata": {"style": "deepObject", "explode": True}}
 
-_KEY_HEADER: Schema = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "required": False,
-    "description": "Makes repeats safe: one key stands for one request, for ever.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-}
 _PREFER_HEADER: Schema = {
     "name": "Prefer",
     "in": "header",
@@ -80,6 +73,13 @@ _PREFER_HEADER: Schema = {
     "description": "`wait=n` waits up to n seconds, 30 at most: with a create for the end of the "
     "payment, else for the decision. `respond-async` does not wait for the decision (202).",
     "schema": {"type": "string", "examples": ["wait=10"]},
+}
+_KEY_HEADER: Schema = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "Makes repeats safe: one key stands for one request, for ever.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
 }
 _CONSISTENT_WITH: Schema = {
     "name": "Consistent-With",

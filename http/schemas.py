@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -129,7 +129,9 @@ def _web_address(text: str) -> str:
 OrderId = Annotated[
     str, Field(min_length=1, max_length=ORDER_ID_CHARACTERS_MAX), AfterValidator(one_line)
 ]
-Currency = Annotated[str, AfterValidator(_currency)]
+Currency = Annotated[
+    str, AfterValidator(_currency), Field(json_schema_extra={"enum": sorted(MINOR_DIGITS)})
+]
 Vpa = Annotated[str, AfterValidator(_vpa)]
 Description = Annotated[
     str, Field(max_length=DESCRIPTION_CHARACTERS_MAX), AfterValidator(some_text)
@@ -155,6 +157,15 @@ Month = Annotated[int, BeforeValidator(_from_digits), Field(ge=1, le=12)]
 Year = Annotated[
     int, BeforeValidator(_from_digits), Field(ge=0, le=2200), AfterValidator(_full_year)
 ]
+
+
+def one_of_them(*names: str) -> dict[str, Any]:
+    """For the schema: one of these members has to be there."""
+    return {
+        "anyOf": [
+            {"required": [name], "properties": {name: {"not": {"type": "null"}}}} for name in names
+        ]
+    }
 
 
 class Asked(BaseModel):
@@ -208,6 +219,8 @@ class PaymentRequest(Asked):
 
 class SettingsRequest(Asked):
     """The body of `PUT /webhooks/settings`, in the seed's camel case or in snake case."""
+
+    model_config = ConfigDict(json_schema_extra=one_of_them("webhookUrl", "webhookSecret"))
 
     url: str | None = Field(
         default=None, validation_alias=AliasChoices("webhookUrl", "webhook_url")

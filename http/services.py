@@ -69,10 +69,10 @@ class Services:
         self.detour = Detour(settings, self.cache)
         self.claims = Claims(settings, self.cache, self.detour, self.configuration)
         self.finder = Finder(settings, self.postgres, self.claims, self.decisions)
-        self.pending = Pending(settings, self.cache)
         sending = Sending(settings, self.bus, self.claims, self.inbox.name)
         self.handoff = Handoff(settings, sending, self.claims, self.detour, self.decisions)
-        self.acceptance = self._accepting()
+        self.pending = Pending(settings, self.cache)
+        self.acceptance = self._acceptance()
         self.events = Events(
             settings, self.authenticator, self.consistency, self.configuration, self.postgres
         )
@@ -81,11 +81,10 @@ class Services:
         self.metrics.outbox.set_function(lambda: self.claims.waiting)
         self._background: list[asyncio.Task[None]] = []
 
-    def _accepting(self) -> Acceptance:
-        """The way of every command."""
+    def _acceptance(self) -> Acceptance:
         return Acceptance(
             Askers(self.authenticator, self.configuration),
-            Existing(self.settings, self.claims, self.decisions),
+            Existing(self.settings, self.finder, self.decisions),
             Commander(self.settings, self.inbox.name),
             self.handoff,
             self.pending,

@@ -35,6 +35,10 @@ class KeyNotActive(HeadgateError):
     """A key that was revoked or replaced already cannot be rotated."""
 
 
+class ActorNotActive(HeadgateError):
+    """The key that asks was revoked meanwhile; other processes may not know that yet."""
+
+
 class KeyRequestDiffers(HeadgateError):
     """The idempotency key made a key for another request."""
 
@@ -125,9 +129,10 @@ async def listed(
 async def create(postgres: Postgres, wanted: KeyWanted, drawn: Drawn) -> KeyMade:
     """Make a key, or find the one that the same request made before.
 
-    Raises KeyRequestDiffers or TooManyKeys.
+    Raises ActorNotActive, KeyRequestDiffers or TooManyKeys.
     """
     async with changing(postgres) as connection:
+        await _check_actor(connection, drawn.actor)
         made = await _made_before(connection, drawn)
         if made is not None:
             return made
@@ -148,9 +153,10 @@ async def rotate(
 ) -> KeyMade:
     """Replace a key by one that may do the same; the old one works until the overlap ends.
 
-    Raises KeyUnknown, KeyNotActive or KeyRequestDiffers.
+    Raises ActorNotActive, KeyUnknown, KeyNotActive or KeyRequestDiffers.
     """
     async with changing(postgres) as connection:
+        await _check_actor(connection, drawn.actor)
         old = await _stored(connection, key_id, whose)
         made = await _made_before(connection, drawn)
         if made is not None:
@@ -176,8 +182,9 @@ async def rotate(
 async def revoke(
     postgres: Postgres, key_id: str, actor: str, whose: tuple[str, str] | None = None
 ) -> StoredKey:
-    """End a key at once; one that is revoked stays so. Raises KeyUnknown."""
+    """End a key at once; one that is revoked stays so. Raises ActorNotActive or KeyUnknown."""
     async with changing(postgres) as connection:
+        await _check_actor(connection, actor)
         key = await _stored(connection, key_id, whose)
         if key.revoked_at is not None:
             return key
@@ -185,6 +192,14 @@ async def revoke(
         said = {"merchant_id": key.merchant_id, "mode": key.mode, "was": key.status}
         await audit(connection, actor, "api_key.revoke", key_id, said)
         return await _stored(connection, key_id, None)
+
+
+async def _check_actor(connection: Connection, actor: str) -> None:
+    """Changes come one by one, so a key that was revoked before this one makes no successor."""
+    if actor != OPERATOR_ACTOR:
+        key = await _stored(connection, actor, None)
+        if key.status in ("revoked", "expired"):
+            raise ActorNotActive(f"This API key is {key.status}; use another one.")
 
 
 async def _stored(connection: Connection, key_id: str, whose: tuple[str, str] | None) -> StoredKey:

@@ -40,13 +40,17 @@ refused with 400; it is never guessed.
 with the same filters. It begins with what comes next, or behind `Last-Event-ID` (a browser sends
 it by itself) or `after`:
 
+```sh
+curl -N 'http://127.0.0.1:8000/api/v1/events/stream?after=genesis' \\
+  -H 'Authorization: Bearer secret_test_xyz789'
+```
+
 ```text
 retry: 1000
-id: AQABAAIBAA
-
-id: AQABAAIBAg
-event: payment.success
-data: {{"v":1,"id":"evt_...","event":"payment.success", ...}}
+id: …
+id: …
+event: payment.created
+data: {{"v":1,"id":"evt_…","event":"payment.created", …}}
 ```
 
 `id` is the cursor behind the event. An `id` without data moves the cursor on where nothing fitted

@@ -141,7 +141,7 @@ class Reader:
             check_schema(shown, sample.about)
         elif sample.language not in SHOWN:
             raise Differs(f"it is not known what to do with a block of {sample.language!r}")
-        elif before is None or not before.runs:
+        elif before is None or not before.runs or ENDLESS.search(before.text):
             self._check_anywhere(sample)
 
     # Running

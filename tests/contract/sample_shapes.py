@@ -130,14 +130,14 @@ def check_lines(shown: str, told: str) -> None:
 
 
 def _line(shown: str) -> re.Pattern[str]:
-    """Digits stand for as many digits as there are, `…` for anything, spaces for spaces."""
-    pieces = re.split(r"(…|\d+|\s+)", shown)
+    """Digits stand for as many digits as there are, `…` for anything, spaces for any space."""
+    pieces = re.split(r"(\s*…\s*|\d+|\s+)", shown)
     kinds = [_piece(piece) for piece in pieces]
     return re.compile("".join(kinds), re.DOTALL)
 
 
 def _piece(piece: str) -> str:
-    if piece == MORE:
+    if MORE in piece:
         return ".*"
     if piece.isdigit():
         return r"\d+"

@@ -261,6 +261,26 @@ async def test_a_revoked_key_is_refused_at_once_here_and_soon_at_every_edge(
     ]
 
 
+async def test_a_stolen_key_makes_no_successor_where_its_end_is_not_known_yet(
+    edge: Edge, tmp_path: Path
+) -> None:
+    """An edge that knows of nothing for an hour: what is asked of PostgreSQL is decided there."""
+    late = {"HEADGATE_CONFIGURATION_REFRESH_MS": "3600000"}
+    stolen, victim = await made(edge), await made(edge)
+    async with running_edge(edge.place, tmp_path, **late) as unaware:
+        assert await code(unaware, "GET", PAYMENTS, stolen["secret"]) == "200"
+        await asked(edge, "DELETE", f"{KEYS}/{stolen['id']}")
+        assert await code(unaware, "GET", PAYMENTS, stolen["secret"]) == "200"
+        for method, path in (
+            ("POST", KEYS),
+            ("POST", f"{KEYS}/{victim['id']}/rotate"),
+            ("DELETE", f"{KEYS}/{victim['id']}"),
+        ):
+            answer = await code(unaware, method, path, stolen["secret"], json={})
+            assert answer == "api_key_revoked", path
+    assert await edge.place.number("select count(*) from api_keys") == 3
+
+
 async def test_a_key_does_not_end_itself_by_mistake(edge: Edge) -> None:
     key = await made(edge)
     path = f"{KEYS}/{key['id']}"

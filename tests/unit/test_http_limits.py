@@ -254,6 +254,19 @@ async def test_every_answer_tells_the_limit_and_429_says_when_to_come_back(tmp_p
         assert "RateLimit" not in (await client.get("/health/live")).headers
 
 
+async def test_every_write_to_a_payment_counts_for_that_payment(tmp_path: Path) -> None:
+    writes = ("capture", "cancel", "void", "refunds", "reversals", "increment")
+    async with edge(tmp_path, payment_writes_per_min=len(writes)) as client:
+        for name in writes:
+            answer = await client.post(f"/api/v1/payments/pay_1/{name}", content=b"{")
+            assert answer.status_code in (400, 404, 415), name
+            assert answer.headers["RateLimit-Policy"] == '"payment";q=6;w=60'
+        refused = await client.post("/api/v1/payments/pay_1/capture", content=b"{")
+        assert (refused.status_code, refused.json()["reason"]) == (429, "object")
+        other = await client.post("/api/v1/payments/pay_2/capture", content=b"{")
+        assert other.status_code != 429
+
+
 async def test_without_limits_no_answer_tells_any(tmp_path: Path) -> None:
     async with edge(tmp_path) as client:
         assert "RateLimit" not in (await client.get("/api/v1/payments/nothing")).headers

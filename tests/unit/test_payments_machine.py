@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -36,6 +37,8 @@ from headgate.tables.payment import Payment
 from headgate.tables.payments import INQUIRY_DELAYS_MS, Decision, decide
 from tests.unit.builders import AT_MS, answer_to, asks, child_answer, create, timer
 from tests.unit.payments_model import Model, Part
+
+pytestmark = pytest.mark.timeout(300)
 
 OUTCOMES: list[Outcome] = ["approved", "declined", "unknown", "not_found"]
 LAST_LOOK = len(INQUIRY_DELAYS_MS)
@@ -366,8 +369,8 @@ class Payments(RuleBasedStateMachine):
 
 TestPayments = Payments.TestCase
 TestPayments.settings = settings(
-    max_examples=150,
-    stateful_step_count=50,
+    max_examples=100,
+    stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],  # A busy machine is no fault of a payment.
 )

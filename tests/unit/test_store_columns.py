@@ -173,9 +173,9 @@ async def test_requests_are_stored_so_that_the_same_bytes_can_be_sent_again() ->
             "first_sequence": 1,
             "last_sequence": 3,
             "refusal": None,
-            "fingerprint": None,
-            "request_id": None,
-            "result": None,
+            "fingerprint": item.fingerprint,
+            "request_id": item.request_id,
+            "result": item.result,
             # jsonb has an order of its own
             "requests": json.dumps(json.loads(stored), sort_keys=True),
         }
