@@ -81,13 +81,14 @@ _KEY_HEADER: Schema = {
     "description": "Makes repeats safe: one key stands for one request, for ever.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
 }
+_POSITION = r"[a-z0-9_.]*payments\.commands/[0-9]{1,6}@[0-9]{1,15}"
 _CONSISTENT_WITH: Schema = {
     "name": "Consistent-With",
     "in": "header",
     "required": False,
     "description": "A `Log-Position`, or several with commas: the answer waits until it shows what "
     "was decided there.",
-    "schema": _TEXT,
+    "schema": {"type": "string", "pattern": f"^{_POSITION}( *, *{_POSITION})*$"},
 }
 
 
