@@ -162,14 +162,14 @@ async def test_a_cursor_that_leads_nowhere_is_told_never_jumped_over_08_r17(
 ) -> None:
     async with (
         opened(stack) as place,
-        settling(await with_demo(place), tmp_path),
-        running_edge(place, tmp_path, HEADGATE_EVENTS_VIEWERS_MAX="2") as edge,
+        running_edge(await with_demo(place), tmp_path) as edge,
         publishing(place.settings) as bus,
     ):
         shop = await shop_of(place)
         payment = shop.create(1, manual=True)
         shop.capture(payment, 5)
-        await shop.settle(bus)
+        async with settling(place, tmp_path):
+            await shop.settle(bus)
         ahead = (await edge.get(EVENTS, limit="100")).json()["next_cursor"]
         await place.rows("update claims set next_offset = 1 where next_offset > 1")
         for bad in ("abc", ahead[:-3], ahead):
