@@ -10,6 +10,7 @@ from headgate.http.openapi_operation import Operation
 from headgate.http.payment_filters import METHODS, STATES, STATUSES
 from headgate.http.payment_reading import PLURALS
 from headgate.http.query import COMPARISONS
+from headgate.http.webhooks import OFFSET_MAX
 from headgate.streams.facts import FactType
 
 Schema = dict[str, Any]
@@ -28,7 +29,7 @@ AMOUNT = tuple(f"amount[{word}]" for word in COMPARISONS)
 
 _QUERY: dict[str, Schema] = {
     "limit": {"type": "integer", "minimum": 1, "maximum": 100, "default": 10},
-    "offset": {"type": "integer", "minimum": 0, "default": 0},
+    "offset": {"type": "integer", "minimum": 0, "maximum": OFFSET_MAX, "default": 0},
     "starting_after": {
         "type": "string",
         "description": "An id, or the `next_cursor` of the page before; what follows it.",
@@ -52,6 +53,7 @@ _QUERY: dict[str, Schema] = {
     "expand[]": {"type": "array", "items": {"type": "string", "enum": list(PLURALS)}},
     "as_of": {
         "type": "string",
+        "minLength": 1,
         "description": "A time, or a position such as `payments.commands/3@18422`: how it was.",
     },
     "after": {
