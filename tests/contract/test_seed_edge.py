@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 from collections.abc import AsyncIterator
@@ -41,15 +42,27 @@ pytestmark = [
 
 SECRET = "whsec_test_abc123"
 PAYMENT_ID = re.compile(r"pay_[0-9a-z]{15}")
+REFUND_ID = re.compile(r"rfnd_[0-9a-z]{16}")
 CREATED = {"id", "order_id", "amount", "currency", "method", "vpa", "status", "created_at"}
 """What the seed answers to a create."""
 ROW = CREATED | {"merchant_id", "captured", "error_code", "error_description", "updated_at"}
 """The seed's row of a payment."""
+REFUND = {"id", "payment_id", "merchant_id", "amount", "reason", "status", "created_at"}
 LOG = {
     *("id", "merchant_id", "event", "payload", "status", "attempts", "last_attempt_at"),
     *("next_retry_at", "response_code", "response_body", "created_at"),
 }
 MISSING = {"error": "Missing required fields"}
+NOT_FOUND = {"error": "Payment not found"}
+NOT_CAPTURABLE = {
+    "error": {"code": "BAD_REQUEST_ERROR", "description": "Payment not in capturable state"}
+}
+TOO_MUCH = {
+    "error": {
+        "code": "BAD_REQUEST_ERROR",
+        "description": "Refund amount exceeds available amount",
+    }
+}
 
 
 @dataclass(frozen=True)
@@ -155,6 +168,87 @@ async def test_a_create_that_lacks_something_is_told_in_the_seeds_words_08_r19(
     assert members(answer, MISSING) == MISSING
 
 
+async def test_a_captured_payment_is_answered_whole(shop: Shop) -> None:
+    payment_id = await shop.client.paid()
+    for _ in range(2):
+        answer = await shop.client.capture(payment_id)
+        assert answer.status_code == 200
+        payment = answer.json()
+        assert payment.keys() >= ROW
+        assert (payment["id"], payment["captured"], payment["status"]) == (
+            *(payment_id, True),
+            "success",
+        )
+        assert payment["error_code"] is payment["error_description"] is None
+        assert is_time(payment["updated_at"])
+
+
+async def test_a_capture_needs_no_body(shop: Shop) -> None:
+    payment_id = await shop.client.paid()
+    answer = await shop.client.http.post(f"{API}/payments/{payment_id}/capture")
+    assert (answer.status_code, answer.json()["captured"]) == (200, True)
+
+
+@pytest.mark.parametrize("payment_id", ["pay_aaaaaaaaaaaaaaa", "nonsense"])
+async def test_a_capture_of_nothing_is_told_in_the_seeds_words_08_r19(
+    shop: Shop, payment_id: str
+) -> None:
+    answer = await shop.client.capture(payment_id)
+    assert answer.status_code == 404
+    assert members(answer, NOT_FOUND) == NOT_FOUND
+
+
+@pytest.mark.parametrize("vpa", ["timeout@upi", "failure@upi"])
+async def test_what_has_not_succeeded_cannot_be_captured_08_r19(shop: Shop, vpa: str) -> None:
+    """The first one is pending still, the second one has failed or is about to."""
+    created = await shop.client.create(vpa=vpa)
+    answer = await shop.client.capture(created.json()["id"])
+    assert answer.status_code == 400
+    assert members(answer, NOT_CAPTURABLE) == NOT_CAPTURABLE
+
+
+async def test_a_refund_is_pending_then_processed(shop: Shop) -> None:
+    payment_id = await shop.client.paid()
+    answer = await shop.client.refund(payment_id, 20000, reason="damaged")
+    assert answer.status_code == 201
+    refund = answer.json()
+    assert refund.keys() >= REFUND
+    assert REFUND_ID.fullmatch(refund["id"])
+    assert is_time(refund["created_at"])
+    assert {name: refund[name] for name in ("payment_id", "amount", "reason", "status")} == {
+        "payment_id": payment_id,
+        "amount": 20000,
+        "reason": "damaged",
+        "status": "pending",
+    }
+    processed = await shop.client.processed(refund["id"])
+    assert processed.keys() >= REFUND | {"processed_at"}
+    assert is_time(processed["processed_at"])
+    assert processed["amount"] == 20000
+
+
+async def test_a_refund_may_have_no_reason(shop: Shop) -> None:
+    refund = (await shop.client.refund(await shop.client.paid(), 1)).json()
+    assert refund["reason"] is None
+
+
+async def test_more_than_what_is_left_is_refused_in_the_seeds_words_08_r19(shop: Shop) -> None:
+    payment_id = await shop.client.paid()
+    assert (await shop.client.refund(payment_id, 30000)).status_code == 201
+    answer = await shop.client.refund(payment_id, 20001)
+    assert answer.status_code == 400
+    assert members(answer, TOO_MUCH) == TOO_MUCH
+    assert (await shop.client.refund(payment_id, 20000)).status_code == 201
+
+
+async def test_what_is_not_there_cannot_be_refunded_or_looked_up(shop: Shop) -> None:
+    assert (await shop.client.refund("pay_aaaaaaaaaaaaaaa")).status_code == 404
+    for refund_id in ("rfnd_aaaaaaaaaaaaaaaa", "nonsense"):
+        answer = await shop.client.get(f"/refunds/{refund_id}")
+        assert answer.status_code == 404
+        assert answer.json()["error"]
+
+
 async def test_the_webhook_log_is_a_page_with_its_settings(shop: Shop) -> None:
     payment_id = await shop.client.paid()
     await shop.receiver.told("payment.success", payment_id)
@@ -239,6 +333,24 @@ async def test_failure_is_told_with_the_seeds_error(shop: Shop) -> None:
     assert payment["error_description"] == "Bank rejected transaction"
 
 
+async def test_a_refund_is_told_when_it_is_processed(shop: Shop) -> None:
+    refund = (await shop.client.refund(await shop.client.paid())).json()
+    hook = (await shop.receiver.told("refund.processed", refund["id"]))[0]
+    assert hook.signed_with(SECRET)
+    told = hook.event["data"]["refund"]
+    assert told.keys() >= REFUND | {"processed_at"}
+    assert (told["id"], told["status"], told["amount"]) == (refund["id"], "processed", 50000)
+
+
+async def test_nothing_but_the_seeds_three_events_is_told(shop: Shop) -> None:
+    payment_id = await shop.client.paid()
+    refund = (await shop.client.refund(payment_id)).json()
+    await shop.receiver.told("refund.processed", refund["id"])
+    await shop.receiver.told("payment.success", payment_id)
+    told = [hook.event["event"] for hook in shop.receiver.about(payment_id)]
+    assert sorted(told) == ["payment.success", "refund.processed"]
+
+
 async def test_a_refused_webhook_comes_again_after_five_seconds_with_its_bytes(shop: Shop) -> None:
     """WEBHOOK_RETRY_INTERVALS_TEST, as the seed's compose file sets it."""
     shop.receiver.refuse["order_refused"] = 1
@@ -283,6 +395,17 @@ async def test_one_key_with_another_body_is_refused(shop: Shop) -> None:
     assert answer.json()["error"]
 
 
+async def test_one_key_is_one_refund(shop: Shop) -> None:
+    """Row 3: the seed knows keys for creates only."""
+    payment_id = await shop.client.paid()
+    ask = [shop.client.refund(payment_id, 1000, key="seed-refund") for _ in range(20)]
+    answers = await asyncio.gather(*ask)
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.content for answer in answers}) == 1
+    other = await shop.client.refund(payment_id, 2000, key="seed-refund")
+    assert other.status_code == 422
+
+
 async def test_a_receiver_that_is_away_costs_an_attempt_not_a_storm(shop: Shop) -> None:
     """Row 7: the seed tried 26,521 times in 75 s and counted none."""
     await shop.client.settings(webhookUrl=f"http://127.0.0.1:{free_port()}/away")
@@ -299,6 +422,15 @@ async def test_a_receiver_that_is_away_costs_an_attempt_not_a_storm(shop: Shop) 
         await shop.client.settings(webhookUrl=shop.receiver.url)
 
 
+async def test_an_event_without_a_receiver_is_not_lost(shop: Shop, ours: Running) -> None:
+    """Row 8: the stranger has no webhook URL; what happened can be read all the same."""
+    del ours
+    payment_id = await shop.stranger.paid()
+    events = (await shop.stranger.get("/events", limit=100)).json()["data"]
+    told = [event["event"] for event in events if payment_id in json.dumps(event)]
+    assert "payment.success" in told
+
+
 async def test_a_webhook_has_an_id_and_a_time_so_that_repeats_are_seen(shop: Shop) -> None:
     """Row 9."""
     payments = [await shop.client.paid(), await shop.client.paid()]
@@ -306,6 +438,69 @@ async def test_a_webhook_has_an_id_and_a_time_so_that_repeats_are_seen(shop: Sho
     assert first.headers["webhook-id"] != second.headers["webhook-id"]
     assert int(first.headers["webhook-timestamp"]) > 1_600_000_000
     assert first.headers["webhook-signature"].startswith("v1,")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"X-Api-Key": CREDENTIALS["X-Api-Key"]},
+        {**CREDENTIALS, "X-Api-Secret": "wrong"},
+        {**CREDENTIALS, "X-Api-Key": "key_wrong"},
+    ],
+)
+async def test_nobody_is_let_in_without_both_halves_of_a_key(
+    shop: Shop, headers: dict[str, str]
+) -> None:
+    """Row 10."""
+    async with httpx.AsyncClient(base_url=shop.url, headers=headers) as nobody:
+        answers = [
+            await nobody.post(f"{API}/payments", json={}),
+            await nobody.post(f"{API}/payments/pay_1/capture", json={}),
+            await nobody.post(f"{API}/payments/pay_1/refunds", json={}),
+            await nobody.get(f"{API}/refunds/rfnd_1"),
+            await nobody.get(f"{API}/webhooks"),
+            await nobody.post(f"{API}/webhooks/1/retry"),
+            await nobody.put(f"{API}/webhooks/settings", json={}),
+        ]
+    assert {answer.status_code for answer in answers} == {401}
+    assert all(answer.json()["error"]["code"] == "AUTHENTICATION_ERROR" for answer in answers)
+
+
+async def test_another_merchant_sees_and_moves_nothing(shop: Shop, ours: Running) -> None:
+    """Row 11."""
+    del ours
+    payment_id = await shop.client.paid()
+    refund_id = (await shop.client.refund(payment_id, 1)).json()["id"]
+    await shop.receiver.told("payment.success", payment_id)
+    rows = await until(lambda: shop.client.logs(payment_id), "a row of the log")
+    strange = shop.stranger
+    answers = [
+        await strange.get(f"/payments/{payment_id}"),
+        await strange.get(f"/refunds/{refund_id}"),
+        await strange.capture(payment_id),
+        await strange.refund(payment_id, 1),
+        await strange.retry(rows[0]["id"]),
+    ]
+    assert [answer.status_code for answer in answers] == [404] * 5
+    assert (await strange.logs(payment_id)) == []
+
+
+async def test_fifty_full_refunds_are_one(shop: Shop) -> None:
+    """Row 12: the seed accepted 49."""
+    payment_id = await shop.client.paid()
+    answers = await asyncio.gather(*(shop.client.refund(payment_id) for _ in range(50)))
+    codes = [answer.status_code for answer in answers]
+    assert (codes.count(201), codes.count(400)) == (1, 49)
+
+
+@pytest.mark.parametrize("amount", [-100000, 0, "1", 0.5, True, None])
+async def test_a_refund_of_nonsense_is_refused_and_raises_nothing(shop: Shop, amount: Any) -> None:
+    """Row 12."""
+    payment_id = await shop.client.paid()
+    assert (await shop.client.refund(payment_id, amount)).status_code == 400
+    assert (await shop.client.refund(payment_id, 50001)).status_code == 400
+    assert (await shop.client.refund(payment_id, 50000)).status_code == 201
 
 
 @pytest.mark.parametrize(
@@ -332,6 +527,33 @@ async def test_a_big_amount_is_taken_and_a_bad_page_or_body_is_json_400(shop: Sh
     answer = await shop.client.http.post(f"{API}/payments", content=b"{", headers=headers)
     assert answer.status_code == 400
     assert answer.json()["error"]
+
+
+async def test_a_capture_of_another_amount_is_refused(shop: Shop) -> None:
+    """Row 14."""
+    payment_id = await shop.client.paid()
+    assert (await shop.client.capture(payment_id, 49999)).status_code == 400
+    assert (await shop.client.capture(payment_id, -1)).status_code == 400
+
+
+async def test_what_is_not_captured_cannot_be_refunded(shop: Shop) -> None:
+    """Row 14."""
+    payment_id = (await shop.client.create(capture_method="manual")).json()["id"]
+
+    async def authorized() -> bool:
+        payment = (await shop.client.get(f"/payments/{payment_id}")).json()
+        return bool(payment["state"] == "authorized")
+
+    await until(authorized, "an authorized payment")
+    assert (await shop.client.refund(payment_id, 1)).status_code == 400
+    assert (await shop.client.capture(payment_id)).status_code == 200
+
+    async def captured() -> bool:
+        payment = (await shop.client.get(f"/payments/{payment_id}")).json()
+        return bool(payment["captured"])
+
+    await until(captured, "a captured payment")
+    assert (await shop.client.refund(payment_id, 1)).status_code == 201
 
 
 async def test_payments_can_be_looked_up_and_listed(shop: Shop) -> None:
