@@ -19,10 +19,12 @@ from headgate.tables.payments import Payment
 from headgate.tables.postgres import Postgres
 from headgate.tables.replies import decoded, reply_key
 
-POLL_MS = 12
-"""How often PostgreSQL is asked again for what settle has not decided yet."""
+POLL_MS, POLL_MAX_MS = 12, 48
+"""How often PostgreSQL is asked again for what settle has not decided yet, first and at last."""
 REPLY_WAIT_MS = 40
 """How long the reply alone is waited for, before PostgreSQL is asked as well."""
+CROWD_POLL_MS = 500
+"""How often at last, when a reply is expected as well."""
 AWAY_POLL_MS = 100
 """How often it is asked while it is away."""
 FINAL_POLL_MS = 25
@@ -92,7 +94,10 @@ class Decisions:
             reply = await self._inbox.reply(command_id, pause_ms / 1000)
             if reply is not None:
                 return of_reply(reply, self._topic)
-            pause_ms = POLL_MS
+            # Where a reply is expected PostgreSQL is but the second way: a crowd that waits for a
+            # settle worker that is behind must not keep it from its work.
+            longest_ms = CROWD_POLL_MS if self._inbox.expects(command_id) else POLL_MAX_MS
+            pause_ms = max(POLL_MS, min(2 * pause_ms, longest_ms))
             try:
                 found = await self._commands.submit(command_id)
             except StoreUnavailable:

@@ -52,6 +52,9 @@ class PaymentCreation:
         preference = exchange.preference()
         outcome = await self._acceptance.accept(submission, preference.wait_ms)
         self._acceptance.metrics.accept_s.observe(time.perf_counter() - began)
+        if isinstance(outcome, Accepted):
+            whose = (asker.api_key.merchant_id, asker.api_key.mode)
+            self._acceptance.existing.know(submission.payment_id, whose)
         if preference.wait_ms and isinstance(outcome, Accepted):
             left_ms = preference.wait_ms - round(1000 * (time.perf_counter() - began))
             return await self._final(submission, outcome, preference, left_ms)
