@@ -32,7 +32,6 @@ REFUND_STATES = {
     "canceled": ("canceled",),
 }
 """The states behind each of a refund's coarse words."""
-_SEED_MISSING = "Refund not found"
 
 
 def shown(snapshot: str) -> bytes:
@@ -109,10 +108,7 @@ class ChildrenReading:
 
     async def _child(self, kind: ChildKind, child_id: str, api_key: ApiKey) -> bytes:
         """A child that settle has stored; its id does not tell on which partition that would be."""
-        missing = ResourceMissing(
-            f"There is no {kind} {quoted(child_id)}.",
-            seed_error=_SEED_MISSING if kind == "refund" else None,
-        )
+        missing = ResourceMissing(f"There is no {kind} {quoted(child_id)}.")
         if not LISTED[kind].pattern.fullmatch(child_id):
             raise missing
         whose = (child_id, api_key.merchant_id, api_key.mode)

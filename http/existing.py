@@ -22,9 +22,6 @@ KNOWN_MAX = 20_000
 of were made a while ago at the same edge, or asked of before."""
 Owner: TypeAlias = tuple[str, str]
 """Merchant and mode."""
-SEED_UNKNOWN = "Payment not found"
-"""The seed's own answer to a command about a payment that it does not know (08 R19)."""
-
 
 class Existing:
     """Finds out before a command about a payment is taken."""
@@ -93,5 +90,4 @@ class Existing:
 
 
 def _unknown(payment_id: str) -> ResourceMissing:
-    """There is no such payment, in the seed's words besides ours."""
-    return ResourceMissing(f"There is no payment {quoted(payment_id)}.", seed_error=SEED_UNKNOWN)
+    return ResourceMissing(f"There is no payment {quoted(payment_id)}.")

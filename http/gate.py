@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from headgate.http.exchange import BODY, LIMITS, REQUEST_ID, ROUTE
 from headgate.http.metrics import Metrics
-from headgate.http.problems import SEED_INTERNAL, Problem
+from headgate.http.problems import Problem
 from headgate.http.problems_of_requests import PayloadTooLarge, RequestTimeout
 from headgate.http.problems_of_services import (
     DependencyAway,
@@ -19,6 +19,7 @@ from headgate.http.problems_of_services import (
     StoreAway,
     TryAgain,
 )
+from headgate.http.seed_words import seed_words
 from headgate.streams import ids
 from headgate.streams.errors import LogUnavailable, StoreUnavailable, Unavailable
 from headgate.streams.settings import Settings
@@ -39,16 +40,6 @@ _AWAY: tuple[tuple[type[Unavailable], type[TryAgain], str], ...] = (
     (StoreUnavailable, StoreAway, "The database"),
     (Unavailable, DependencyAway, "Something that Headgate needs"),
 )
-_SEED_ROUTES = frozenset(
-    {
-        "/api/v1/payments",
-        "/api/v1/webhooks",
-        "/api/v1/webhooks/{id}/retry",
-        "/api/v1/webhooks/settings",
-        "/api/v1/test/jobs/status",
-    }
-)
-"""Where the seed told a fault of its own in a string (08 R19)."""
 
 
 class ClientLeftError(Exception):
@@ -89,7 +80,7 @@ class Gate:
         except Exception:
             # The boundary of a request: a fault is told to the log, and the client gets JSON.
             log.exception("fault in a request", request_id=scope[REQUEST_ID])
-            await self._refuse(_fault(scope), scope, receive, answer)
+            await self._refuse(_fault(), scope, receive, answer)
         finally:
             self.let_go(scope)
             self._metrics.count(scope["method"], scope.get(ROUTE, "none"), answer.status)
@@ -157,6 +148,8 @@ class Gate:
         if answer.status:  # The answer had begun; closing the connection is all that is left.
             log.error("answer cut off", request_id=scope[REQUEST_ID], code=problem.code)
             return
+        if problem.seed_error is None:
+            problem.seed_error = seed_words(problem, scope["method"], scope.get(ROUTE))
         response = problem.response(scope[REQUEST_ID])
         if not isinstance(problem, PayloadTooLarge):
             await response(scope, receive, answer)
@@ -225,8 +218,5 @@ async def _linger(receive: Receive) -> None:
         return
 
 
-def _fault(scope: Scope) -> InternalError:
-    return InternalError(
-        "This is a fault of Headgate; its log has it under the request id.",
-        seed_error=SEED_INTERNAL if scope.get(ROUTE) in _SEED_ROUTES else None,
-    )
+def _fault() -> InternalError:
+    return InternalError("This is a fault of Headgate; its log has it under the request id.")

@@ -28,9 +28,6 @@ DETAIL_CHARACTERS_MAX = 400
 ERRORS_MAX = 8
 """Most entries of `errors`; with the detail's limit a problem stays below 2 kB."""
 
-SEED_MISSING = "Missing required fields"
-SEED_INTERNAL = "Internal Server Error"
-
 
 _by_code: dict[str, type[Problem]] = {}
 

@@ -11,13 +11,13 @@ from headgate.http.askers import Asker, echoing
 from headgate.http.commanding import Wanted
 from headgate.http.exchange import Exchange
 from headgate.http.payment_commands import PAYMENT
-from headgate.http.problems import SEED_MISSING
 from headgate.http.problems_of_requests import (
     ParameterInvalid,
     ParameterMissing,
     ResourceMissing,
 )
 from headgate.http.schemas_of_commands import RefundCancelRequest, RefundRequest
+from headgate.http.seed_words import MISSING_FIELDS
 from headgate.http.submission import said
 from headgate.http.validation import body_as
 from headgate.streams.cards import quoted
@@ -97,7 +97,7 @@ def _check(asked: RefundRequest) -> None:
         raise ParameterMissing(
             "amount is missing; send it, or full: true for everything that is left.",
             param="amount",
-            seed_error=SEED_MISSING,
+            seed_error=MISSING_FIELDS,
         )
     if asked.amount is not None and asked.full is not None:
         raise ParameterInvalid("Send amount or full, not both.", param="full")

@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from headgate.http.body import Members, check_media_type, parse_object
 from headgate.http.exchange import Exchange
-from headgate.http.problems import SEED_MISSING, Flaw
+from headgate.http.problems import Flaw
 from headgate.http.problems_of_requests import (
     AmountTooLarge,
     BadRequest,
@@ -22,6 +22,7 @@ from headgate.http.problems_of_requests import (
     ParameterUnknown,
     VpaInvalid,
 )
+from headgate.http.seed_words import MISSING_FIELDS
 from headgate.streams.cards import masked, quoted
 from headgate.tables.configuration import ApiKey
 
@@ -98,7 +99,7 @@ def validated(
         first.detail,
         param=first.pointer.lstrip("/").replace("/", "."),
         flaws=flaws,
-        seed_error=SEED_MISSING if seed_missing else None,
+        seed_error=MISSING_FIELDS if seed_missing else None,
     ) from None
 
 

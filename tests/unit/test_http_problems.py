@@ -12,7 +12,8 @@ from headgate.http.problems import Problem
 from headgate.http.problems_of_access import RateLimited
 from headgate.http.problems_of_payments import PaymentDeclined, refusal_problem
 from headgate.http.problems_of_requests import ResourceMissing
-from headgate.http.problems_of_services import TryAgain
+from headgate.http.problems_of_services import InternalError, TryAgain
+from headgate.http.seed_words import seed_words
 
 each_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.code)
 
@@ -141,3 +142,23 @@ def test_what_a_bank_says_beyond_our_codes_still_keeps_the_schema() -> None:
         "do_not_try_again",
     )
     Draft202012Validator(PaymentDeclined.schema()).validate(problem)
+
+
+@pytest.mark.parametrize(
+    ("problem", "method", "route", "words"),
+    [
+        (InternalError, "POST", "/api/v1/payments", "Internal Server Error"),
+        (InternalError, "GET", "/api/v1/webhooks", "Internal Server Error"),
+        (InternalError, "GET", "/api/v1/events", None),
+        (ResourceMissing, "POST", "/api/v1/payments/{id}/capture", "Payment not found"),
+        (ResourceMissing, "POST", "/api/v1/payments/{id}/refunds", "Payment not found"),
+        (ResourceMissing, "GET", "/api/v1/payments/{id}/refunds", None),
+        (ResourceMissing, "POST", "/api/v1/payments/{id}/cancel", None),
+        (ResourceMissing, "GET", "/api/v1/refunds/{id}", "Refund not found"),
+        (ResourceMissing, "GET", None, None),
+    ],
+)
+def test_08_r19_only_the_seeds_routes_answer_in_its_strings(
+    problem: type[Problem], method: str, route: str | None, words: str | None
+) -> None:
+    assert seed_words(problem.example(), method, route) == words
