@@ -23,6 +23,7 @@ of were made a while ago at the same edge, or asked of before."""
 Owner: TypeAlias = tuple[str, str]
 """Merchant and mode."""
 
+
 class Existing:
     """Finds out before a command about a payment is taken."""
 

@@ -88,9 +88,8 @@ async def test_an_owner_is_asked_for_once_and_nobody_else_may(stage: Stage) -> N
 async def test_what_is_not_there_is_asked_for_again(stage: Stage) -> None:
     unknown = "pay_" + "b" * 15
     for _ in range(2):
-        with pytest.raises(ResourceMissing, match="no payment") as caught:
+        with pytest.raises(ResourceMissing, match="no payment"):
             await stage.existing.check(unknown, KEY)
-        assert caught.value.document("r")["error"] == "Payment not found"
     assert stage.stored.asked == 4, "before and after settle had caught up"
     stage.found.begun_ids = frozenset({unknown})
     await stage.existing.check(unknown, KEY)
