@@ -93,6 +93,7 @@ def _of_payments(services: Services) -> list[Route]:
     payment = f"{API}/payments/{{id}}"
     return [
         at(f"{API}/payments", GET=reading.listed),
+        at(f"{API}/payments/search", GET=reading.search),
         at(payment, GET=reading.show),
         at(f"{payment}/captures", GET=children.of_payment("capture")),
         at(f"{payment}/voids", GET=children.of_payment("void")),

@@ -128,7 +128,8 @@ class EventStream:
         settled = self._tip.settled
         more = True
         while more and not self._over:
-            page = await self._feed.page(self._asked, self._cursor, settled, PAGE_EVENTS)
+            async with self._tip.turn:
+                page = await self._feed.page(self._asked, self._cursor, settled, PAGE_EVENTS)
             if page.events:
                 await _write(send, b"".join(map(_event, page.events)))
             self._cursor, more = page.cursor, page.more

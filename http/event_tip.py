@@ -9,6 +9,9 @@ from headgate.http.consistency import Consistency
 from headgate.streams.errors import StoreUnavailable
 from headgate.streams.settings import Settings
 
+READERS_MAX = 2
+"""Followers that read events from PostgreSQL at a time."""
+
 
 class Tip:
     """Asks PostgreSQL every `events_poll_ms` while anybody follows, and wakes those who wait."""
@@ -19,6 +22,8 @@ class Tip:
         self._task: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
         self.followers = 0
+        self.turn = asyncio.Semaphore(READERS_MAX)
+        """Held while a follower reads events: a crowd of them must not take every connection."""
         self.settled: Mapping[int, int] = {}
         """The next offset by partition when PostgreSQL was last asked."""
         self.away = False

@@ -11,6 +11,7 @@ from headgate.http.answers_of_reading import (
 )
 from headgate.http.openapi_operation import API, WAITING, Operation
 from headgate.http.openapi_parameters import AMOUNT, CREATED, PAGE
+from headgate.http.problems_of_requests import ParameterMissing
 from headgate.streams.facts import ChildSnapshot, Fact
 from headgate.tables.scopes import Scope
 
@@ -31,6 +32,10 @@ READING = (
         query=(*PAGE, "status", "state", "method", "currency", "order_id", "customer_id",
                *CREATED, *AMOUNT, "metadata"),
         scope=_READ,
+    ),
+    Operation(
+        "get", f"{API}/payments/search", "searchPayments", "Search payments, newest first",
+        {200: PaymentList}, (ParameterMissing,), query=("query", *PAGE), scope=_READ,
     ),
     Operation(
         "get", f"{API}/payments/{{id}}", "getPayment", "Look up a payment, as it is or was",

@@ -50,6 +50,12 @@ _QUERY: dict[str, Schema] = {
         "additionalProperties": _TEXT,
         "description": "`metadata[key]=value`: payments with this metadata.",
     },
+    "query": {
+        "type": "string",
+        "description": "Clauses joined by `AND`, or all by `OR`; `-` excludes. `:` is equality; "
+        "`amount` and `created` also take `>`, `>=`, `<`, `<=`.",
+        "examples": ["amount>1000 AND status:'failed' AND metadata['k']:'v'"],
+    },
     "expand[]": {"type": "array", "items": {"type": "string", "enum": list(PLURALS)}},
     "as_of": {
         "type": "string",
@@ -65,6 +71,7 @@ _QUERY: dict[str, Schema] = {
     "confirm": {"type": "string", "description": "The id of the key that asks, to end itself."},
     "object": {"type": "string", "description": "The id of a payment, capture, refund ..."},
 }
+_REQUIRED = frozenset({"query"})
 _SENT_AS = {"refund_status": "status"}
 _STYLES: dict[str, Schema] = {"metadata": {"style": "deepObject", "explode": True}}
 
@@ -104,7 +111,7 @@ def parameters(operation: Operation) -> list[Schema]:
         {
             "name": _SENT_AS.get(name, name),
             "in": "query",
-            "required": False,
+            "required": name in _REQUIRED,
             "schema": _QUERY[name],
             **_STYLES.get(name, {}),
         }

@@ -15,6 +15,7 @@ from headgate.http.exchange import Exchange
 from headgate.http.finding import PAYMENT_ID, Finder, check_payment_id, snapshot_of
 from headgate.http.pages import PAGE_PARAMETERS, Listed, Pages
 from headgate.http.payment_filters import add_filters
+from headgate.http.payment_search import add_search
 from headgate.http.problems_of_services import StoreAway
 from headgate.http.query import Query
 from headgate.http.routing import json_answer
@@ -32,7 +33,7 @@ PAYMENTS = Listed("payment", PAYMENT_ID, "payments_page", "payment_place", snaps
 
 
 class PaymentReading:
-    """`GET /payments/{id}` and `GET /payments`."""
+    """`GET /payments/{id}`, `GET /payments` and `GET /payments/search`."""
 
     def __init__(
         self,
@@ -106,6 +107,13 @@ class PaymentReading:
         api_key = await self._authenticator.key_of(exchange, "payments:read")
         query, conditions = Query(exchange), Conditions(PAGE_PARAMETERS)
         add_filters(query, conditions)
+        return await self._pages.answer(api_key, query, PAYMENTS, conditions)
+
+    async def search(self, exchange: Exchange) -> Response:
+        """A page of what a search finds, newest first."""
+        api_key = await self._authenticator.key_of(exchange, "payments:read")
+        query, conditions = Query(exchange), Conditions(PAGE_PARAMETERS)
+        add_search(query, conditions)
         return await self._pages.answer(api_key, query, PAYMENTS, conditions)
 
 

@@ -36,6 +36,8 @@ READS = {
     if operation.method == "get" and operation.scope not in (None, "operator")
 } - {STREAM}
 """Every path that a merchant reads; the stream is tested beside events."""
+QUERIES = {f"{PAYMENTS}/search": "?query=amount>0"}
+"""What a path must be asked with."""
 
 
 @asynccontextmanager
@@ -102,6 +104,14 @@ async def test_every_filter_finds_what_it_names(stack: Stack, tmp_path: Path) ->
             ({"created[gt]": "1577836800"}, every),
         ):
             assert await ids_of(edge, **query) == wanted, query
+        for text, wanted in (
+            ("amount>1001 AND status:'success'", {manual, card}),
+            ("order_id:'order-1' OR currency:'INR'", {paid, failed}),
+            ("-metadata['c']:'1'", {paid, failed}),
+            ("metadata['a b']:\"x\" AND customer_id:'cus_1'", {manual}),
+            ("created<'2020-01-01'", set()),
+        ):
+            assert await ids_of(edge, f"{PAYMENTS}/search", query=text) == wanted, text
         for query, named in (
             ({"status": "paid"}, "status"),
             ({"created[gt]": "yesterday"}, "created[gt]"),
@@ -299,8 +309,8 @@ async def test_another_merchant_sees_nothing_whatever_it_reads(
         theirs = await other_merchant(place)
         for path in sorted(READS):
             sample = ours.get(path.split("/")[3])
-            asked = path.format(id=sample, key=sample)
-            mine = await edge.get(asked)
+            asked = path.format(id=sample, key=sample) + QUERIES.get(path, "")
+            mine = await edge.client.get(asked)
             assert mine.status_code == 200, asked
             foreign = await edge.client.get(asked, headers=theirs)
             if "{" in path:
