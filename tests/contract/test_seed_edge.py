@@ -1,7 +1,8 @@
 """The seed's nine endpoints as its clients use them (01 §1.1), and its README's claims made true
 (01 §1.2). Nothing here knows of Headgate but how to start it.
 
-`SEED_URL=http://… pytest tests/contract/test_seed_edge.py` asks a gateway that runs already.
+`SEED_URL=http://… pytest tests/contract/test_seed_edge.py` asks a gateway that runs already on this
+machine, with TEST_MODE, WEBHOOK_RETRY_INTERVALS_TEST and the seed's demo keys.
 """
 
 from __future__ import annotations
