@@ -72,6 +72,8 @@ def _number_in(run: str) -> tuple[int, int] | None:
         digits = ""
         for group in groups[first:]:
             digits += group.group()
+            if len(digits) > LONGEST:
+                break
             if is_number(digits):
                 return begin.start(), group.end()
     return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from base64 import b64encode
 from typing import Any
 
@@ -134,11 +133,9 @@ def test_a_bad_member_is_refused_with_its_code(change: dict[str, Any], code: str
         (b"\xef\xbb\xbf{}", "json_malformed"),
     ],
 )
-def test_a_bad_body_is_refused_fast(body: bytes, code: str) -> None:
-    began = time.perf_counter()
+def test_a_bad_body_is_refused(body: bytes, code: str) -> None:
     with pytest.raises(Problem) as caught:
         submit(body)
-    assert time.perf_counter() - began < 0.05
     assert caught.value.code == code
 
 
