@@ -13,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import (
 from uvicorn.server import ServerState
 
 from headgate.http.exchange import ABORT
-from headgate.http.gate import ALWAYS
+from headgate.http.gate import ALWAYS, LINGER_BYTES_MAX, LINGER_S
 from headgate.http.problems import Problem
 from headgate.http.problems_of_requests import HeadersTooLarge, HttpMalformed, RequestTimeout
 from headgate.streams import ids
@@ -41,6 +41,8 @@ class EdgeProtocol(HttpToolsProtocol):
         self._reading_head = True
         self._head_bytes = 0
         self._too_large = False
+        self._refused = False
+        self._refused_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(  # type: ignore[override]  # as uvicorn itself
@@ -54,6 +56,9 @@ class EdgeProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._refused:
+            self._linger(len(data))
+            return
         super().data_received(data)
         if self._reading_head and not self.transport.is_closing():
             # A header without an end never reaches `on_header`.
@@ -122,9 +127,17 @@ class EdgeProtocol(HttpToolsProtocol):
         if not self.transport.is_closing():
             self._refuse(RequestTimeout("The request did not arrive in time."))
 
+    def _linger(self, size: int) -> None:
+        """Read on, within limits: who closes on unread bytes makes the client lose the answer."""
+        self._refused_bytes += size
+        if self._refused_bytes > LINGER_BYTES_MAX:
+            self.transport.close()
+
     def _refuse(self, problem: Problem) -> None:
         """Answer and close. A response that is under way is finished first; a request whose body
         went wrong is told that its client has left."""
+        if self._refused:
+            return
         self._head_arrived()
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is not None and not cycle.response_complete:
@@ -134,8 +147,11 @@ class EdgeProtocol(HttpToolsProtocol):
                 return
             cycle.disconnected = True
             cycle.message_event.set()
+        self._refused = True
         self.transport.write(_written(problem))
-        self.transport.close()
+        self.transport.write_eof()
+        self.flow.resume_reading()
+        self.loop.call_later(LINGER_S, self.transport.close)
 
 
 def _written(problem: Problem) -> bytes:
