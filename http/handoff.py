@@ -29,6 +29,10 @@ IN_FLIGHT_POLL_MS = 10
 """How often a key in flight is looked at again; one script serves all who wait."""
 
 
+END_AFTER_MS = 25
+"""How long the outbox keeps what the log has, so that the decision may be told with it."""
+
+
 class Accepted(NamedTuple):
     """A final answer. Without a position the log does not have the command yet, but the outbox
     does."""
@@ -158,14 +162,30 @@ class Handoff:
         deadline = self._deadline(wait_ms)
         position = await self._sending.in_turn(submission, claim.before, deadline)
         crashpoints.reach("edge.acked")
+        if submission.answer is None:
+            return await self._decided(submission, position, deadline)
         if position is not None:
             self._claims.end(_ending(submission, position))
         # Redis lost its data while this was on its way: another body may have been first.
         flushed = claim.born != self._claims.born
-        doubtful = submission.keyed and (flushed or not claim.vouched)
-        if submission.answer is None or doubtful:
+        if submission.keyed and (flushed or not claim.vouched):
             return await self._from_decision(submission, position, deadline)
         return Accepted(submission.answer, position)
+
+    async def _decided(
+        self, submission: Submission, position: str | None, deadline: float
+    ) -> Outcome:
+        """The decision about a command that the outbox held. Mostly it comes at once, and what is
+        to be told to Redis then goes there in one step; else a timer tells that the log has it."""
+        if position is None:
+            return await self._from_decision(submission, None, deadline)
+        loop = asyncio.get_running_loop()
+        ending = _ending(submission, position)
+        timer = loop.call_later(END_AFTER_MS / 1000, self._claims.end, ending)
+        outcome = await self._from_decision(submission, position, deadline)
+        if isinstance(outcome, Accepted):
+            timer.cancel()
+        return outcome
 
     async def _go_around(
         self, submission: Submission, wait_ms: int | None, *, asked_redis: bool

@@ -16,14 +16,15 @@ _LONG = 26
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 _PAIRS = [first + second for first in _LETTERS for second in _LETTERS]
-_SHIFTS = range(150, -10, -10)
+_SHIFTS = [range(150, 150 - 10 * pairs, -10) for pairs in range(17)]
 
 
-def _base32(raw: bytes) -> str:
-    """RFC 4648 base32, lower case, of the first 20 bytes. The standard library's takes three
-    times as long, and every fact has an id."""
+def _base32(raw: bytes, length: int) -> str:
+    """The first letters of the RFC 4648 base32, lower case, of the first 20 bytes. The standard
+    library's takes three times as long, and every fact has an id."""
     number = int.from_bytes(raw[:20], "big")
-    return "".join([_PAIRS[(number >> shift) & 1023] for shift in _SHIFTS])
+    pairs = _SHIFTS[(length + 1) // 2]
+    return "".join([_PAIRS[(number >> shift) & 1023] for shift in pairs])[:length]
 
 
 def _derive(prefix: str, length: int, *parts: str) -> str:
@@ -33,7 +34,7 @@ def _derive(prefix: str, length: int, *parts: str) -> str:
     for part in parts:
         raw = part.encode()
         digest.update(len(raw).to_bytes(4, "big") + raw)
-    return prefix + _base32(digest.digest())[:length]
+    return prefix + _base32(digest.digest(), length)
 
 
 def payment_id(merchant_id: str, mode: str, key: str) -> str:
@@ -95,7 +96,7 @@ def draw_key() -> str:
 
 def draw_id(prefix: str) -> str:
     """A random id for what is configured, not derived: merchants, endpoints, requests."""
-    return prefix + _base32(uuid.uuid4().bytes + bytes(4))[:_LONG]
+    return prefix + _base32(uuid.uuid4().bytes + bytes(4), _LONG)
 
 
 def partition_of(key: str, partitions: int) -> int:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, get_args
 
 from headgate.streams.commands import AcquirerAnswer, CancelRefund, Command, ResolvePayment
 from headgate.streams.facts import Request
+from headgate.streams.frozen import but
 from headgate.tables import requests
 from headgate.tables.children import Child, ChildStep, ChildTrigger, child_step, fact_of
 from headgate.tables.payment import Payment
@@ -88,7 +89,7 @@ def _after(child: Child, step: ChildStep, command: Command, at_ms: int) -> Child
         }
     if isinstance(command, ResolvePayment):
         change["evidence"] = command.evidence
-    return child.model_copy(update=change)
+    return but(child, **change)
 
 
 def _move(story: Story, moved: _Moved, advance: Advance) -> None:

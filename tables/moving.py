@@ -14,6 +14,7 @@ from headgate.streams.commands import (
     ReversePayment,
 )
 from headgate.streams.facts import FactType
+from headgate.streams.frozen import but
 from headgate.streams.money import AMOUNT_MAX
 from headgate.tables import requests
 from headgate.tables.children import CHILDREN_MAX, Cause, Child
@@ -118,7 +119,7 @@ def refund(story: Story, what: What) -> Changes:
 def _refunded(story: Story, amount: int, reason: str | None) -> Changes:
     child = _child(story, "refund", amount, "client", state="requested", reason=reason)
     story.ask(requests.child_call(story.payment, child))
-    submitted = child.model_copy(update={"state": "submitted"})
+    submitted = but(child, state="submitted")
     return {"refund.created": Change(child=child), "refund.submitted": Change(child=submitted)}
 
 

@@ -21,6 +21,7 @@ from headgate.streams.commands import (
     Timer,
 )
 from headgate.streams.facts import Request
+from headgate.streams.frozen import but
 from headgate.tables.child_decisions import APPROVED_TOO_LATE, decide_child
 from headgate.tables.effects import EFFECTS
 from headgate.tables.guards import GUARDS
@@ -64,7 +65,7 @@ def _story(payment: Payment, command: Command, at_ms: int) -> Story:
     """The story begins with the payment as it was last shown; version counts this command."""
     asked = command if isinstance(command, ClientCommand) else payment
     request = Request(id=asked.request_id, idempotency_key=asked.idempotency_key)
-    moved = payment.model_copy(update={"version": payment.version + 1})
+    moved = but(payment, version=payment.version + 1)
     return Story(moved, at_ms, command.command_id, payment.snapshot(), request)
 
 
@@ -81,7 +82,7 @@ def _decided(story: Story, command: Command) -> Decision:
     if decision.facts or decision.requests:
         return decision
     # It was so already: the version counts commands that changed something.
-    as_it_was = story.payment.model_copy(update={"version": story.payment.version - 1})
+    as_it_was = but(story.payment, version=story.payment.version - 1)
     return replace(decision, payment=as_it_was)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from headgate.streams import ids
 from headgate.streams.commands import AcquirerRequest, BankCall, TimerKind
 from headgate.streams.commands import Timer as TimerCommand
+from headgate.streams.frozen import but
 from headgate.tables.children import Child
 from headgate.tables.payment import Payment
 
@@ -22,28 +23,25 @@ ACTION_WINDOW_MS = 15 * 60_000
 
 def authorize(payment: Payment) -> AcquirerRequest:
     """Ask the bank for the money."""
-    return _call(payment, "authorize", payment.attempt_id, payment.amount).model_copy(
-        update={"authenticated": payment.authenticated}
-    )
+    call = _call(payment, "authorize", payment.attempt_id, payment.amount)
+    return but(call, authenticated=payment.authenticated)
 
 
 def inquire(payment: Payment, look: int) -> AcquirerRequest:
     """Ask the bank what became of the payment's attempt."""
-    return _call(payment, "inquire", payment.attempt_id, payment.amount).model_copy(
-        update={"look": look, "authenticated": payment.authenticated}
-    )
+    call = _call(payment, "inquire", payment.attempt_id, payment.amount)
+    return but(call, look=look, authenticated=payment.authenticated)
 
 
 def child_call(payment: Payment, child: Child) -> AcquirerRequest:
     """Ask the bank to do what the child is for."""
-    return _call(payment, child.kind, child.attempt_id, child.amount).model_copy(
-        update={
-            "about": child.kind,
-            "final": child.final,
-            "ordinal": _ordinal(payment, child),
-            "payment_attempt_id": payment.attempt_id,
-            "reference": payment.acquirer_reference,
-        }
+    return but(
+        _call(payment, child.kind, child.attempt_id, child.amount),
+        about=child.kind,
+        final=child.final,
+        ordinal=_ordinal(payment, child),
+        payment_attempt_id=payment.attempt_id,
+        reference=payment.acquirer_reference,
     )
 
 
@@ -55,7 +53,7 @@ def _ordinal(payment: Payment, child: Child) -> int:
 
 def child_inquiry(payment: Payment, child: Child, look: int) -> AcquirerRequest:
     """Ask the bank what became of the child's call."""
-    return child_call(payment, child).model_copy(update={"type": "inquire", "look": look})
+    return but(child_call(payment, child), type="inquire", look=look)
 
 
 def timer(

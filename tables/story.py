@@ -10,6 +10,7 @@ from headgate.streams import ids
 from headgate.streams.clock import iso
 from headgate.streams.commands import AcquirerRequest, Command, Timer
 from headgate.streams.facts import Data, Fact, FactType, PaymentSnapshot, Request
+from headgate.streams.frozen import but
 from headgate.tables.children import Child
 from headgate.tables.payment import Payment
 
@@ -82,7 +83,7 @@ class Story:
 
     def change(self, **change: object) -> None:
         """Change the payment; the next fact tells it."""
-        self.payment = self.payment.model_copy(update=change)
+        self.payment = but(self.payment, **change)
         self._moved = True
 
     def put(self, child: Child) -> None:
@@ -103,9 +104,8 @@ class Story:
         """Apply `change` and add the fact that says so. A fact that changes nothing, such as
         `payment.success` behind `payment.captured`, shows the payment as it was shown last."""
         sequence = self.payment.sequence + 1
-        self.payment = self.payment.model_copy(
-            update={**change, "sequence": sequence, "updated_at_ms": self.at_ms}
-        )
+        told = {**change, "sequence": sequence, "updated_at_ms": self.at_ms}
+        self.payment = but(self.payment, **told)
         if change or self._moved or self.shown is None:
             snapshot = self.payment.snapshot()
         else:
