@@ -25,9 +25,12 @@ MODES = ("quiet", "killrestart", "zombie")
 taken over."""
 
 
-async def faults(workers: Workers, mode: str, race: asyncio.Task[None]) -> None:
-    """Break settle as long as the race goes on, each time when both workers work again."""
-    while not race.done():
+async def faults(workers: Workers, mode: str, race: asyncio.Task[None], rounds: int) -> None:
+    """Break settle while the race goes on, once per sixteen rounds, each time when both workers
+    work again."""
+    for _ in range(max(1, rounds // SHORT)):
+        if race.done():
+            return
         before = await workers.owners()
         await FAULTS[mode](workers)
         await workers.until_owned(lambda owners: owners != before, "a new incarnation")  # noqa: B023
@@ -40,7 +43,7 @@ async def run(races: Races, workers: Workers, mode: str, count: int) -> None:
         await races.run(count)
         return
     race = asyncio.create_task(races.run(count))
-    breaking = asyncio.create_task(faults(workers, mode, race))
+    breaking = asyncio.create_task(faults(workers, mode, race, count))
     await race
     await breaking
 
