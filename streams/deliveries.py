@@ -26,7 +26,10 @@ class DeliveryWanted(BaseModel):
     event_id: Id
     endpoint_id: Id
     merchant_id: Id
-    payment_id: Id
+    payment_id: Id | None = None
+    """None for events that are about no payment, such as `webhook.test`."""
+    replay_id: Id | None = None
+    """The replay that made this delivery; a replay alone makes a second one of an event."""
     mode: Mode
     type: Id
     """The event's type, such as `payment.success`."""
@@ -52,7 +55,8 @@ class AttemptMade(BaseModel):
     event_id: Id
     endpoint_id: Id
     merchant_id: Id
-    payment_id: Id
+    payment_id: Id | None = None
+    replay_id: Id | None = None
     mode: Mode
     type: Id
     attempt: AttemptNumber
@@ -64,7 +68,17 @@ class AttemptMade(BaseModel):
     error: str | None
     """Why there was no answer, for people."""
     answer: str
-    """The first bytes of the answer."""
+    """The beginning of the answer's body."""
+    request_headers: dict[str, str] = Field(default_factory=dict)
+    """What was sent with the body; values of the merchant's own headers are masked."""
+    answer_headers: dict[str, str] = Field(default_factory=dict)
+    """The answer's headers, secrets masked."""
+    connect_ms: DurationMs | None = None
+    """Until there was a connection: looking up, connecting, TLS. 0 on one that was open."""
+    first_byte_ms: DurationMs | None = None
+    """Until the first byte of the answer."""
+    created_at_ms: TimeMs | None = None
+    """When the first attempt of the delivery was wanted; the same in all of its attempts."""
     started_at_ms: TimeMs
     duration_ms: DurationMs
     next_attempt: AttemptNumber | None

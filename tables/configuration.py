@@ -56,8 +56,21 @@ class ApiKey(BaseModel):
     replaced_by: str | None = None
 
 
+class EndpointSecret(BaseModel):
+    """One live secret of an endpoint, sealed; it signs until it expires."""
+
+    model_config = ConfigDict(frozen=True)
+
+    sealed: str
+    expires_at_ms: int | None = None
+    """When the overlap of a rotated secret ends; None for the current one."""
+
+
 class Endpoint(BaseModel):
-    """Where a merchant wants webhooks; the secret is sealed."""
+    """Where a merchant wants webhooks; secrets and headers are sealed.
+
+    Members with a default are younger than some remembered configurations, which lack them.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -67,8 +80,28 @@ class Endpoint(BaseModel):
     is_default: bool
     url: str
     sealed_secret: str
+    """The current secret; the newest of those that sign."""
     event_types: tuple[str, ...]
+    """Exact types, prefixes such as `payment.*`, or `*`."""
     enabled: bool
+    older_secrets: tuple[EndpointSecret, ...] = ()
+    """Rotated secrets whose overlap may still run, oldest first (08 R33)."""
+    schedule: str = "seed"
+    """`seed`, `standard` or `custom`: the waits between attempts."""
+    waits_ms: tuple[int, ...] = ()
+    """The waits of a custom schedule."""
+    sealed_headers: str | None = None
+    """Headers that every attempt carries: a JSON object of texts, sealed."""
+    rate_per_s: int | None = None
+    """Attempts a second at most; None is no limit."""
+    fifo: bool = False
+    """Whether deliveries go one after the other, in the order of their events (08 R32)."""
+    fifo_blocks: bool = False
+    """Whether an exhausted head stops those behind it instead of being passed."""
+    sealed_signing_key: str | None = None
+    """The ed25519 key of an endpoint that asked for `v1a` signatures too, sealed."""
+    deleted: bool = False
+    """A tombstone: its deliveries are canceled (08 R31)."""
 
 
 class Configuration(BaseModel):

@@ -183,7 +183,7 @@ def attempt_made(
 ) -> AttemptMade:
     """The attempt as the log keeps it."""
     return AttemptMade(
-        **wanted.model_dump(exclude={"v", "body", "created_at_ms"}),
+        **wanted.model_dump(exclude={"v", "body"}),
         kind=outcome.kind,
         status_code=outcome.status_code,
         error=outcome.error,
