@@ -8,9 +8,9 @@ from typing import Protocol
 
 import structlog
 
-from headgate.agents.outbound import Answer, DeliveryFailed
 from headgate.streams.clock import now_ms
 from headgate.streams.deliveries import DeliveryWanted
+from headgate.streams.outbound.transport import Answer, DeliveryFailed
 from headgate.streams.secrets import SecretBox
 from headgate.streams.settings import Settings
 from headgate.streams.signatures import sign
@@ -23,7 +23,7 @@ DISABLED = no_answer("the endpoint is disabled; enable it and retry", blocked=Tr
 
 
 class Sender(Protocol):
-    """Posts webhooks; `agents.outbound.PinnedTransport`."""
+    """Posts webhooks; `streams.outbound.transport.PinnedTransport`."""
 
     async def post(
         self, url: str, body: bytes, headers: Mapping[str, str], timeout_ms: int

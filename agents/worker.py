@@ -10,13 +10,13 @@ from headgate.agents.attempt import Poster
 from headgate.agents.delay import DelayPump
 from headgate.agents.deliver import Deliver
 from headgate.agents.notify import Notify
-from headgate.agents.outbound import PinnedTransport
 from headgate.agents.project import Project
 from headgate.agents.settle import Settle
 from headgate.streams.bus import Bus
 from headgate.streams.engine.app import WorkerApp, create_app
 from headgate.streams.engine.table import DurableTable
 from headgate.streams.engine.worker import Worker
+from headgate.streams.outbound.transport import PinnedTransport
 from headgate.streams.secrets import SecretBox
 from headgate.streams.settings import Settings
 from headgate.streams.topics import (

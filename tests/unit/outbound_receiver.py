@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from headgate.agents.outbound import Answer, DeliveryFailed, PinnedTransport
-from headgate.agents.outbound_resolver import Lookup
+from headgate.streams.outbound.resolver import Lookup
+from headgate.streams.outbound.transport import Answer, DeliveryFailed, PinnedTransport
 from headgate.streams.settings import Settings
 
 BODY = b'{"event":"payment.success"}'

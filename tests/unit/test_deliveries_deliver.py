@@ -11,7 +11,6 @@ import pytest
 
 from headgate.agents.attempt import Poster
 from headgate.agents.deliver import Deliver
-from headgate.agents.outbound import Answer, DeliveryFailed
 from headgate.streams.bus import Bus, Record
 from headgate.streams.codec import decode
 from headgate.streams.deliveries import (
@@ -22,6 +21,7 @@ from headgate.streams.deliveries import (
 )
 from headgate.streams.engine.intake import Delivered, Event
 from headgate.streams.errors import StoreUnavailable
+from headgate.streams.outbound.transport import Answer, DeliveryFailed
 from headgate.streams.secrets import SecretBox, draw_secret_key, draw_webhook_secret
 from headgate.streams.settings import Settings
 from headgate.streams.signatures import verify, verify_seed

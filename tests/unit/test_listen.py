@@ -15,8 +15,8 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from headgate.agents.outbound import PinnedTransport
 from headgate.cli.listen import Ledger, application, run
+from headgate.streams.outbound.transport import PinnedTransport
 from headgate.streams.secrets import draw_webhook_secret
 from headgate.streams.settings import Settings
 from headgate.streams.signatures import SEED_HEADER, sign

@@ -8,8 +8,8 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headgate.agents.outbound_connection import Connection, Limits, RawAnswer
-from headgate.agents.outbound_outcome import DeliveryFailed
+from headgate.streams.outbound.connection import Connection, Limits, RawAnswer
+from headgate.streams.outbound.outcome import DeliveryFailed
 
 KEY = ("http", "example.com", 80, "93.184.215.14")
 LIMITS = Limits(header_bytes_max=200, body_bytes_max=20)

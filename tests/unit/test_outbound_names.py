@@ -8,7 +8,7 @@ import socket
 import httpx
 import pytest
 
-from headgate.agents.outbound import BlockedAddress
+from headgate.streams.outbound.transport import BlockedAddress
 from tests.unit.outbound_receiver import (
     OK,
     answering,

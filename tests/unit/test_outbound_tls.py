@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from headgate.agents.outbound import PinnedTransport
+from headgate.streams.outbound.transport import PinnedTransport
 from headgate.streams.settings import Settings
 from tests.unit.outbound_receiver import OK, answering, fails, post, receiver
 

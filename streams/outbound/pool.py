@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from headgate.agents.outbound_connection import Connection, Key
+from headgate.streams.outbound.connection import Connection, Key
 
 
 class IdleConnections:

@@ -8,7 +8,7 @@ from typing import NamedTuple, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from headgate.agents.outbound_outcome import DeliveryFailed, FailureKind, StaleConnection
+from headgate.streams.outbound.outcome import DeliveryFailed, FailureKind, StaleConnection
 
 Key = tuple[str, str, int, str]
 """Scheme, host, port and vetted address: what must be equal for a connection to be used again."""

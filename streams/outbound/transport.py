@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 import httpx
 
-from headgate.agents.outbound_connection import Connection, Key, Limits, RawAnswer
-from headgate.agents.outbound_outcome import (
+from headgate.streams.addresses import check_url
+from headgate.streams.errors import WebhookUrlForbidden
+from headgate.streams.outbound.connection import Connection, Key, Limits, RawAnswer
+from headgate.streams.outbound.outcome import (
     Answer,
     BlockedAddress,
     DeliveryFailed,
@@ -19,10 +21,8 @@ from headgate.agents.outbound_outcome import (
     StaleConnection,
     as_httpx,
 )
-from headgate.agents.outbound_pool import IdleConnections
-from headgate.agents.outbound_resolver import Lookup, Resolver
-from headgate.streams.addresses import check_url
-from headgate.streams.errors import WebhookUrlForbidden
+from headgate.streams.outbound.pool import IdleConnections
+from headgate.streams.outbound.resolver import Lookup, Resolver
 from headgate.streams.settings import Settings
 from headgate.streams.targets import Target, parse_url
 

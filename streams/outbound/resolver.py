@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple
 
-from headgate.agents.outbound_outcome import DeliveryFailed, FailureKind
 from headgate.streams.addresses import check_address
+from headgate.streams.outbound.outcome import DeliveryFailed, FailureKind
 from headgate.streams.settings import Settings
 from headgate.streams.targets import Target
 
