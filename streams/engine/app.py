@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -84,6 +85,13 @@ class WorkerApp(faust.App):
             waiting_for=waiting_for,
         )
 
+    def all_tasks(self) -> set[asyncio.Task[object]]:
+        """The tasks of this process, those of the consumer's own thread among them."""
+        found = asyncio.all_tasks()
+        with contextlib.suppress(ConsumerNotStarted):
+            found |= asyncio.all_tasks(cast(SafeConsumer, self.consumer).thread_loop)
+        return found
+
 
 def create_app(role: str, settings: Settings) -> WorkerApp:
     """The Faust app of a role. If it gets a table, the changelog's partitions go to the worker
@@ -148,7 +156,8 @@ class Runner(faust.Worker):
     the limit after a signal or a crash."""
 
     def __init__(self, app: WorkerApp, loop: asyncio.AbstractEventLoop) -> None:
-        watchdog = Watchdog(app.observe, app.settings.stall_timeout_s, app.settings.kafka)
+        settings = app.settings
+        watchdog = Watchdog(app.observe, settings.stall_timeout_s, settings.kafka, app.all_tasks)
         super().__init__(app, watchdog, quiet=True, override_logging=False, loop=loop)
         self.spinner = None
         self._limit_s = app.settings.stop_wait_ms / 1000

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -96,9 +96,17 @@ class Patience:
 class Watchdog(Service):
     """Looks at a worker every second for as long as it lives."""
 
-    def __init__(self, observe: Callable[[], Observation], limit_s: float, bootstrap: str) -> None:
+    def __init__(
+        self,
+        observe: Callable[[], Observation],
+        limit_s: float,
+        bootstrap: str,
+        tasks: Callable[[], Collection[asyncio.Task[object]]] = asyncio.all_tasks,
+    ) -> None:
+        """`tasks` are those to account for when the worker is ended."""
         super().__init__()
         self._observe = observe
+        self._accounted = tasks
         self._patience = Patience(limit_s)
         self._bootstrap = bootstrap
 
@@ -111,7 +119,7 @@ class Watchdog(Service):
             if self._patience.troubled and not await answers(kafka):
                 self._patience.forgive()
             elif verdict is not None:
-                end(verdict, seen)
+                end(verdict, seen, self._accounted())
             await self.sleep(LOOK_INTERVAL_S)
         await kafka.close()
 
@@ -126,8 +134,21 @@ async def answers(kafka: Reader) -> bool:
     return True
 
 
-def end(verdict: str, seen: Observation) -> NoReturn:
-    """Say what was seen, loudly, and end the process without a chance to do anything else."""
+def waiting(task: asyncio.Task[object]) -> str:
+    """Where a task waits: its coroutines from the outermost to the innermost, with their lines."""
+    places = []
+    step: object = task.get_coro()
+    while (frame := getattr(step, "cr_frame", None) or getattr(step, "gi_frame", None)) is not None:
+        places.append(f"{frame.f_code.co_qualname}:{frame.f_lineno}")
+        step = getattr(step, "cr_await", None) or getattr(step, "gi_yieldfrom", None)
+    return " > ".join(places)
+
+
+def end(verdict: str, seen: Observation, tasks: Collection[asyncio.Task[object]]) -> NoReturn:
+    """Say what was seen and where every task stands, loudly, and end the process without a chance
+    to do anything else."""
     log.critical("the worker %s; ending it so that it starts afresh: %s", verdict, seen)
+    for task in tasks:
+        log.critical("%s waits in %s", task.get_name(), waiting(task))
     logging.shutdown()
     os._exit(EXIT_STALLED)

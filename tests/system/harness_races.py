@@ -64,6 +64,7 @@ class Races:
     place: Place
     port: int
     rounds: int = 0
+    finished: int = 0
     statuses: Counter[str] = field(default_factory=Counter)
     payments: list[str] = field(default_factory=list)
 
@@ -79,6 +80,7 @@ class Races:
         racers = [Racer(self.port) for _ in range(RACERS)]
         for number in numbers:
             await self._round(racers, number)
+            self.finished += 1
         for racer in racers:
             racer.close()
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from headgate.embedded.stack import Stack
+from tests.system.harness_place import until
 from tests.system.harness_races import Races, racing
 from tests.system.harness_workers import FAULTS, Workers
 
@@ -20,17 +21,26 @@ pytestmark = [pytest.mark.system]
 
 SHORT = 16
 LONG = int(os.environ.get("HEADGATE_FAULTS_RACES", "1000"))
+ROUNDS_WITHIN_S = 120.0
+"""How long `SHORT` rounds may take in which nobody dies."""
 MODES = ("quiet", "killrestart", "zombie")
 """Nobody dies; settle is killed and comes back; settle is frozen, and thaws when another one has
 taken over."""
 
 
-async def faults(workers: Workers, mode: str, race: asyncio.Task[None], rounds: int) -> None:
-    """Break settle while the race goes on, once per sixteen rounds, each time when both workers
-    work again."""
-    for _ in range(max(1, rounds // SHORT)):
+async def faults(workers: Workers, races: Races, mode: str, race: asyncio.Task[None]) -> None:
+    """Break settle while the race goes on, once per `SHORT` finished rounds, and each time when
+    both workers work again: broken without pause it would only start, and nobody would race."""
+    breaks = 0
+
+    async def due() -> bool:
+        return race.done() or races.finished >= breaks * SHORT
+
+    while True:
+        await until(due, ROUNDS_WITHIN_S, f"{SHORT} more rounds after break {breaks}")
         if race.done():
             return
+        breaks += 1
         before = await workers.owners()
         await FAULTS[mode](workers)
         await workers.until_owned(lambda owners: owners != before, "a new incarnation")  # noqa: B023
@@ -43,7 +53,7 @@ async def run(races: Races, workers: Workers, mode: str, count: int) -> None:
         await races.run(count)
         return
     race = asyncio.create_task(races.run(count))
-    breaking = asyncio.create_task(faults(workers, mode, race, count))
+    breaking = asyncio.create_task(faults(workers, races, mode, race))
     await race
     await breaking
 

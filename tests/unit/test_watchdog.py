@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import pytest
 
 from headgate.streams.engine import watchdog
-from headgate.streams.engine.watchdog import Observation, Patience, Watchdog, complaint
+from headgate.streams.engine.watchdog import Observation, Patience, Watchdog, complaint, waiting
 
 HEALTHY = Observation(
     member_id="member",
@@ -112,3 +112,23 @@ async def test_a_stall_while_kafka_does_not_answer_is_put_down_to_kafka(
         await asyncio.wait_for(Watchdog._watch.fun(dog), 5)
     assert asked[:4] == [True, False, False, False]
     assert asked[-1]
+
+
+async def test_a_stalled_worker_says_where_each_task_waits() -> None:
+    never = asyncio.Event()
+
+    async def inner() -> None:
+        await never.wait()
+
+    async def outer() -> None:
+        await inner()
+
+    task = asyncio.create_task(outer())
+    await asyncio.sleep(0)
+    places = waiting(task).split(" > ")
+    task.cancel()
+    assert [place.rpartition(":")[0].rpartition(".")[2] for place in places] == [
+        "outer",
+        "inner",
+        "wait",
+    ]
