@@ -100,7 +100,7 @@ async def test_a_stall_while_kafka_does_not_answer_is_put_down_to_kafka(
         asked.append(next(replies))
         return asked[-1]
 
-    def end(verdict: str, _: Observation) -> NoReturn:
+    def end(verdict: str, _: Observation, _tasks: Any) -> NoReturn:
         raise Ended(verdict)
 
     monkeypatch.setattr(watchdog, "answers", answers)
