@@ -8,6 +8,7 @@ from typing import Protocol
 
 import structlog
 
+from headgate.agents.keyring import Keyring, Keys
 from headgate.streams.clock import now_ms
 from headgate.streams.deliveries import DeliveryWanted
 from headgate.streams.outbound.transport import Answer, DeliveryFailed
@@ -48,24 +49,17 @@ class Poster:
     def __init__(self, settings: Settings, sender: Sender, secrets: SecretBox) -> None:
         self._timeout_ms = settings.webhook_timeout_ms
         self._sender = sender
-        self._secrets = secrets
-        self._opened: dict[str, str] = {}
+        self._keyring = Keyring(secrets)
 
-    def secret_of(self, endpoint: Endpoint) -> str:
-        """The endpoint's secret in clear. Raises SecretUnreadable."""
-        secret = self._opened.get(endpoint.sealed_secret)
-        if secret is None:
-            secret = self._secrets.open(endpoint.sealed_secret)
-            if len(self._opened) >= OPENED_MAX:
-                self._opened.clear()
-            self._opened[endpoint.sealed_secret] = secret
-        return secret
+    def keys_of(self, endpoint: Endpoint) -> Keys:
+        """What the endpoint's attempts are signed with and carry. Raises SecretUnreadable."""
+        return self._keyring.of(endpoint, now_ms())
 
-    async def post(self, endpoint: Endpoint, secret: str, wanted: DeliveryWanted) -> Posted:
+    async def post(self, endpoint: Endpoint, keys: Keys, wanted: DeliveryWanted) -> Posted:
         """Sign and post, within the deadline. No answer, of whatever kind, is an outcome."""
         body, started_at_ms = wanted.body.encode(), now_ms()
         try:
-            headers = sign([secret], wanted.event_id, started_at_ms // 1000, body)
+            headers = _headers(keys, wanted, body, started_at_ms)
             answer = await self._sender.post(endpoint.url, body, headers, self._timeout_ms)
         except DeliveryFailed as failure:
             outcome = no_answer(failure.reason, blocked=failure.kind == "blocked")
@@ -78,8 +72,10 @@ class Poster:
         return Posted(outcome, started_at_ms, round(answer.duration_ms), _text(answer.body))
 
 
-OPENED_MAX = 4096
-"""Secrets in clear that are kept at most; opening one costs a decryption."""
+def _headers(keys: Keys, wanted: DeliveryWanted, body: bytes, at_ms: int) -> dict[str, str]:
+    """The merchant's own headers, and the signatures of this moment."""
+    signed = sign(keys.live(at_ms), wanted.event_id, at_ms // 1000, body, keys.signing_key)
+    return keys.headers | signed
 
 
 def _text(body: bytes) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import structlog
 
 from headgate.agents.attempt import DISABLED, Posted, Poster
+from headgate.agents.keyring import Keys
 from headgate.agents.lanes import Lanes
 from headgate.streams.bus import Bus, Record
 from headgate.streams.clock import now_ms
@@ -118,8 +119,8 @@ class Deliver:
     async def _post(self, wanted: DeliveryWanted) -> Posted | tuple[int, ...]:
         """The attempt, or for how long it must be held up."""
         endpoint = self._configuration.now.endpoints.get(wanted.endpoint_id)
-        secret = self._secret_of(endpoint)
-        if endpoint is None or secret is None:
+        keys = self._keys_of(endpoint)
+        if endpoint is None or keys is None:
             return UNREADY_MS
         if not endpoint.enabled:
             return Posted(DISABLED, now_ms())
@@ -127,16 +128,16 @@ class Deliver:
             return CROWDED_MS
         passable = True
         try:
-            posted = await self._poster.post(endpoint, secret, wanted)
+            posted = await self._poster.post(endpoint, keys, wanted)
             passable = posted.outcome.kind != "failed"
         finally:
             self._lanes.leave(endpoint.id, success=passable)
         reach("deliver.posted")
         return posted
 
-    def _secret_of(self, endpoint: Endpoint | None) -> str | None:
+    def _keys_of(self, endpoint: Endpoint | None) -> Keys | None:
         try:
-            return self._poster.secret_of(endpoint) if endpoint else None
+            return self._poster.keys_of(endpoint) if endpoint else None
         except SecretUnreadable as error:
             log.critical("deliveries wait", endpoint=endpoint and endpoint.id, reason=str(error))
             return None

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from headgate.streams.errors import SignatureInvalid
+from headgate.streams.signatures_asymmetric import asymmetric_signature
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - what secrets begin with, not a secret
 SEED_HEADER = "X-Webhook-Signature"
@@ -39,22 +40,32 @@ def standard_form(secret: str) -> str:
     return SECRET_PREFIX + b64encode(signing_key(secret)).decode()
 
 
-def sign(secrets: Sequence[str], event_id: str, timestamp: int, body: bytes) -> dict[str, str]:
+def sign(
+    secrets: Sequence[str],
+    event_id: str,
+    timestamp: int,
+    body: bytes,
+    signing_key: str | None = None,
+) -> dict[str, str]:
     """The headers that sign one attempt.
 
     `secrets` are all live ones, oldest first: each gives one `webhook-signature`, the first one
     also gives the seed's header until its overlap has ended (08 R33). `event_id` never changes
-    between attempts; `timestamp` is the attempt's own, in whole Unix seconds.
+    between attempts; `timestamp` is the attempt's own, in whole Unix seconds. `signing_key` adds
+    a `v1a` signature behind the others, never in place of them: few receivers verify it.
     """
     if not secrets:
         raise ValueError(f"Event {event_id} cannot be signed: the endpoint has no secret.")
     if not event_id or "." in event_id:
         raise ValueError(f"The event id {event_id!r} cannot be signed: it is empty or has a dot.")
     content = _content(event_id, str(timestamp), body)
+    signatures = [_signature(secret, content) for secret in secrets]
+    if signing_key is not None:
+        signatures.append(asymmetric_signature(signing_key, content))
     return {
         "webhook-id": event_id,
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": " ".join([_signature(secret, content) for secret in secrets]),
+        "webhook-signature": " ".join(signatures),
         SEED_HEADER: seed_signature(secrets[0], body),
     }
 

@@ -12,6 +12,7 @@ import pytest
 from headgate.agents.attempt import Poster
 from headgate.agents.deliver import Deliver
 from headgate.streams.bus import Bus, Record
+from headgate.streams.clock import now_ms
 from headgate.streams.codec import decode
 from headgate.streams.deliveries import (
     ATTEMPT_MADE,
@@ -25,7 +26,13 @@ from headgate.streams.outbound.transport import Answer, DeliveryFailed
 from headgate.streams.secrets import SecretBox, draw_secret_key, draw_webhook_secret
 from headgate.streams.settings import Settings
 from headgate.streams.signatures import verify, verify_seed
-from headgate.tables.configuration import Configuration, ConfigurationCopy, Endpoint
+from headgate.streams.signatures_asymmetric import draw_signing_key
+from headgate.tables.configuration import (
+    Configuration,
+    ConfigurationCopy,
+    Endpoint,
+    EndpointSecret,
+)
 from headgate.tables.deliveries import (
     HELD,
     REPEATED,
@@ -180,6 +187,23 @@ async def test_the_fact_is_posted_verbatim_and_both_signatures_hold() -> None:
     assert headers["webhook-id"] == "evt_1"
     verify(SECRET, headers, body, now=float(headers["webhook-timestamp"]))
     verify_seed(SECRET, headers, body)
+
+
+async def test_every_live_secret_signs_and_the_merchants_headers_ride_along_08_r33() -> None:
+    old, key = draw_webhook_secret(), draw_signing_key()
+    rotated = {
+        "older_secrets": (EndpointSecret(sealed=BOX.seal(old), expires_at_ms=now_ms() + 60_000),),
+        "sealed_headers": BOX.seal('{"X-Tenant":"7"}'),
+        "sealed_signing_key": BOX.seal(key),
+    }
+    house = House(ENDPOINT.model_copy(update=rotated))
+    await house.handle()
+    ((_, body, headers),) = house.receiver.posts
+    for secret in (old, SECRET):
+        verify(secret, headers, body, now=float(headers["webhook-timestamp"]))
+    verify_seed(old, headers, body)
+    assert headers["X-Tenant"] == "7"
+    assert headers["webhook-signature"].split(" ")[2].startswith("v1a,")
 
 
 async def test_a_success_is_told_and_nothing_follows() -> None:
