@@ -36,6 +36,8 @@ class Sender(Protocol):
 class Posted:
     """An attempt that was made."""
 
+    endpoint: Endpoint
+    """As it was configured then."""
     outcome: Outcome
     started_at_ms: int
     duration_ms: int = 0
@@ -63,13 +65,15 @@ class Poster:
             answer = await self._sender.post(endpoint.url, body, headers, self._timeout_ms)
         except DeliveryFailed as failure:
             outcome = no_answer(failure.reason, blocked=failure.kind == "blocked")
-            return Posted(outcome, started_at_ms, round(failure.duration_ms))
+            return Posted(endpoint, outcome, started_at_ms, round(failure.duration_ms))
         except Exception:  # one endpoint must not end the process: its records would come again
             log.exception("attempt failed in here", delivery_id=wanted.delivery_id)
             outcome = no_answer("the attempt failed inside Headgate")
-            return Posted(outcome, started_at_ms, now_ms() - started_at_ms)
+            return Posted(endpoint, outcome, started_at_ms, now_ms() - started_at_ms)
         outcome = answered(answer.status, answer.header("Retry-After"), now_ms())
-        return Posted(outcome, started_at_ms, round(answer.duration_ms), _text(answer.body))
+        return Posted(
+            endpoint, outcome, started_at_ms, round(answer.duration_ms), _text(answer.body)
+        )
 
 
 def _headers(keys: Keys, wanted: DeliveryWanted, body: bytes, at_ms: int) -> dict[str, str]:

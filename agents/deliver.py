@@ -28,6 +28,7 @@ from headgate.tables.configuration import ConfigurationCopy, Endpoint
 from headgate.tables.deliveries import HELD, REPEATED, Successor
 from headgate.tables.deliveries_store import DeliveryStore, Known
 from headgate.tables.postgres import RowRefused
+from headgate.tables.schedules import waits_of
 
 log = structlog.get_logger(__name__)
 
@@ -65,7 +66,6 @@ class Deliver:
         self._bus = bus
         self._configuration = configuration
         self._poster = poster
-        self._waits = deliveries.waits_ms(settings)
         self._lanes = Lanes(settings.webhook_in_flight_max, settings.webhook_endpoint_in_flight_max)
         most = settings.batch_max
         self._known = Coalescer[DeliveryWanted, Known](self._look_up, batch_max=most)
@@ -123,7 +123,7 @@ class Deliver:
         if endpoint is None or keys is None:
             return UNREADY_MS
         if not endpoint.enabled:
-            return Posted(DISABLED, now_ms())
+            return Posted(endpoint, DISABLED, now_ms())
         if not await self._lanes.enter(endpoint.id):
             return CROWDED_MS
         passable = True
@@ -144,7 +144,8 @@ class Deliver:
 
     async def _tell(self, wanted: DeliveryWanted, posted: Posted) -> None:
         """The attempt and what follows it, in one publish."""
-        following = deliveries.next_wanted(wanted, posted.outcome, now_ms(), self._waits)
+        waits = waits_of(posted.endpoint, self._settings)
+        following = deliveries.next_wanted(wanted, posted.outcome, now_ms(), waits)
         made = deliveries.attempt_made(
             wanted,
             posted.outcome,

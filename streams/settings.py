@@ -225,6 +225,9 @@ class Settings(BaseSettings):
         default=False, validation_alias=seed_name("WEBHOOK_RETRY_INTERVALS_TEST")
     )
     """Retry webhooks after 5, 10, 15 and 20 seconds instead of 1, 5, 30 and 120 minutes."""
+    webhook_held_window_s: PositiveInt = 272_160
+    """How long a webhook may be held by a lane that is shut or crowded before it is given up,
+    counted from its event: 75.6 hours, the length of the standard schedule."""
     webhook_allow_loopback: bool = False
     """Let webhooks go to this machine. For local development and tests only."""
     webhook_header_bytes_max: PositiveInt = 16_384

@@ -15,10 +15,6 @@ from headgate.streams.deliveries import AttemptMade, DeliveryWanted, Kind
 from headgate.streams.settings import Settings
 from headgate.streams.topics import WEBHOOKS_ATTEMPTS, WEBHOOKS_READY
 
-SEED_WAITS_MS = (60_000, 300_000, 1_800_000, 7_200_000)
-"""The seed's waits: 1, 5, 30 and 120 minutes after the attempt before; five attempts in all."""
-TEST_WAITS_MS = (5000, 10_000, 15_000, 20_000)
-"""The seed's waits under `WEBHOOK_RETRY_INTERVALS_TEST`."""
 JITTER = 0.1
 """A retry is up to this share of its wait later, never earlier, than the schedule says."""
 RETRY_AFTER_MAX_MS = 86_400_000
@@ -68,19 +64,15 @@ def ready(wanted: DeliveryWanted, settings: Settings, *, repeated: bool = False)
 
 
 def made_record(made: AttemptMade, settings: Settings) -> Record:
-    """The record that tells of an attempt."""
+    """The record that tells of an attempt. It goes to the partition of its endpoint, so that what
+    one lane does is read in the order in which it was done."""
     return Record(
         topic=WEBHOOKS_ATTEMPTS.full_name(settings),
-        partition=ids.partition_of(made.delivery_id, settings.partitions),
+        partition=ids.partition_of(made.endpoint_id, settings.partitions),
         key=made.delivery_id.encode(),
         value=encode(made),
         headers=(("v", SCHEMA_VERSION),),
     )
-
-
-def waits_ms(settings: Settings) -> tuple[int, ...]:
-    """The waits between the scheduled attempts."""
-    return TEST_WAITS_MS if settings.webhook_retry_intervals_test else SEED_WAITS_MS
 
 
 def scheduled_token(delivery_id: str, attempt: int) -> str:
