@@ -18,6 +18,7 @@ from headgate.cli.docs_of_events import events
 from headgate.cli.docs_of_states import states
 from headgate.cli.docs_of_test_values import test_values
 from headgate.streams.settings import Settings
+from headgate.streams.settings_of_webhooks import WebhookKnobs
 from headgate.streams.topics import FOREVER, Topic, all_topics
 
 DAY_MS = 86_400_000
@@ -65,7 +66,8 @@ def configuration() -> str:
 def _sections() -> Iterator[tuple[str, list[str]]]:
     """Headings are the comments between the settings."""
     heading, names = "", list[str]()
-    for line in inspect.getsource(Settings).splitlines():
+    source = inspect.getsource(Settings) + inspect.getsource(WebhookKnobs)
+    for line in source.splitlines():
         if found := re.match(r" {4}# (.+)", line):
             if names:
                 yield heading, names

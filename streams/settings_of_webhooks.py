@@ -1,0 +1,59 @@
+"""The settings of webhooks; the others stand in `streams/settings.py`, which adds them to these."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AliasChoices, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PositiveInt = Annotated[int, Field(gt=0)]
+
+
+def seed_name(name: str) -> AliasChoices:
+    """A setting that keeps the seed's name and also answers to the `HEADGATE_` one."""
+    return AliasChoices(name, f"HEADGATE_{name}")
+
+
+class WebhookKnobs(BaseSettings):
+    """What can be set about webhooks. Read as part of Settings, never by itself."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="HEADGATE_",
+        frozen=True,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+    )
+
+    # Webhooks
+    webhook_timeout_ms: PositiveInt = 5000
+    """One deadline for connecting, sending and reading the answer of a webhook attempt."""
+    webhook_answer_bytes_max: PositiveInt = 16_384
+    """Bytes of a receiver's answer that are read and kept."""
+    webhook_in_flight_max: PositiveInt = 512
+    """Webhook attempts in flight per process."""
+    webhook_endpoint_in_flight_max: PositiveInt = 32
+    """Webhook attempts in flight to one endpoint."""
+    webhook_retry_intervals_test: bool = Field(
+        default=False, validation_alias=seed_name("WEBHOOK_RETRY_INTERVALS_TEST")
+    )
+    """Retry webhooks after 5, 10, 15 and 20 seconds instead of 1, 5, 30 and 120 minutes."""
+    webhook_held_window_s: PositiveInt = 272_160
+    """How long a webhook may be held by a lane that is shut or crowded before it is given up,
+    counted from its event: 75.6 hours, the length of the standard schedule."""
+    webhook_allow_loopback: bool = False
+    """Let webhooks go to this machine. For local development and tests only."""
+    webhook_header_bytes_max: PositiveInt = 16_384
+    """Longest header block of a receiver's answer; a longer one fails the attempt."""
+    webhook_idle_s: PositiveInt = 30
+    """How long a connection to a receiver is kept open for the next webhook."""
+    webhook_idle_max: PositiveInt = 1024
+    """Idle connections to receivers per process; beyond it the longest idle one is closed."""
+    webhook_dns_cache_s: PositiveInt = 60
+    """How long the addresses of a receiver are remembered before they are looked up again."""
+    webhook_dns_failure_cache_s: PositiveInt = 5
+    """How long a name without addresses is remembered, so that it costs no further lookups."""
+    webhook_dns_lookups_max: PositiveInt = 32
+    """Lookups of names in flight per process; a slow name server holds up one of them each."""
+    delay_window_max: PositiveInt = 500
+    """Records per partition of a delay topic that the pump holds in memory."""
