@@ -27,7 +27,13 @@ class Sender(Protocol):
     """Posts webhooks; `streams.outbound.transport.PinnedTransport`."""
 
     async def post(
-        self, url: str, body: bytes, headers: Mapping[str, str], timeout_ms: int
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        timeout_ms: int,
+        *,
+        livemode: bool = False,
     ) -> Answer:
         """Any status is an answer. Raises DeliveryFailed when there was none."""
 
@@ -62,7 +68,10 @@ class Poster:
         body, started_at_ms = wanted.body.encode(), now_ms()
         try:
             headers = _headers(keys, wanted, body, started_at_ms)
-            answer = await self._sender.post(endpoint.url, body, headers, self._timeout_ms)
+            livemode = endpoint.mode == "live"
+            answer = await self._sender.post(
+                endpoint.url, body, headers, self._timeout_ms, livemode=livemode
+            )
         except DeliveryFailed as failure:
             outcome = no_answer(failure.reason, blocked=failure.kind == "blocked")
             return Posted(endpoint, outcome, started_at_ms, round(failure.duration_ms))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,11 +19,11 @@ from headgate.http.routing import json_answer
 from headgate.http.schemas import SettingsRequest
 from headgate.http.validation import body_as
 from headgate.streams import ids
-from headgate.streams.addresses import check_address, check_url
 from headgate.streams.errors import StoreUnavailable, WebhookUrlForbidden
 from headgate.streams.secrets import SecretBox, draw_webhook_secret, is_masked
 from headgate.streams.settings import Settings
-from headgate.streams.targets import parse_url
+from headgate.streams.sinks import Sinks
+from headgate.streams.targets import Target
 from headgate.tables.configuration import ApiKey, ConfigurationCopy
 from headgate.tables.merchants import SEED_EVENTS
 from headgate.tables.postgres import Postgres, Row, statements
@@ -66,7 +65,7 @@ class WebhookSettings:
         self._postgres = postgres
         self._configuration = configuration
         self._box = box
-        self._allow_loopback = settings.webhook_allow_loopback
+        self._sinks = Sinks.of(settings)
 
     async def put(self, exchange: Exchange) -> Response:
         """Change URL, secret or both, in one transaction with the audit row."""
@@ -86,15 +85,13 @@ class WebhookSettings:
 
     async def _check_url(self, url: str, *, livemode: bool) -> None:
         try:
-            check_url(url, allow_loopback=self._allow_loopback, livemode=livemode)
-            await self._check_resolved(url)
+            await self._check_resolved(self._sinks.check_url(url, livemode=livemode))
         except WebhookUrlForbidden as error:
             raise UrlForbidden(str(error), param="webhookUrl") from None
 
-    async def _check_resolved(self, url: str) -> None:
+    async def _check_resolved(self, target: Target) -> None:
         """Refuse a name that leads to an address which webhooks must not go to. Every connection
         checks that again, since names change."""
-        target = parse_url(url)
         if target.address is not None:
             return
         try:
@@ -103,11 +100,11 @@ class WebhookSettings:
         except (OSError, TimeoutError, UnicodeError):
             return
         for *_, place in found:
-            address = ipaddress.ip_address(str(place[0]))
-            reason = check_address(address, allow_loopback=self._allow_loopback)
-            if reason:
+            if self._sinks.why_not(str(place[0])):
+                # Not which address, nor why: an answer that tells maps a network (04 §10.7).
                 raise WebhookUrlForbidden(
-                    f"Webhooks cannot be sent to {target.host}: it leads to {address}, {reason}."
+                    f"Webhooks cannot be sent to {target.host}: it leads to an address that is "
+                    "not public."
                 )
 
     async def _store(self, asked: SettingsRequest, api_key: ApiKey) -> _Change:

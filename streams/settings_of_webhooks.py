@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import Annotated
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PositiveInt = Annotated[int, Field(gt=0)]
@@ -43,6 +44,14 @@ class WebhookKnobs(BaseSettings):
     counted from its event: 75.6 hours, the length of the standard schedule."""
     webhook_allow_loopback: bool = False
     """Let webhooks go to this machine. For local development and tests only."""
+    webhook_own_hosts: str = ""
+    """Names under which this gateway is reached, separated by commas. Webhooks are not sent to
+    them: a gateway that calls itself does not stop."""
+    webhook_networks_allowed: str = ""
+    """Networks that webhooks may be sent to although they are not public, such as `10.20.0.0/16`,
+    separated by commas. Anyone who may set a webhook URL reaches every web port in them."""
+    webhook_networks_denied: str = ""
+    """Further networks that webhooks must not be sent to, separated by commas; they win."""
     webhook_header_bytes_max: PositiveInt = 16_384
     """Longest header block of a receiver's answer; a longer one fails the attempt."""
     webhook_idle_s: PositiveInt = 30
@@ -57,3 +66,15 @@ class WebhookKnobs(BaseSettings):
     """Lookups of names in flight per process; a slow name server holds up one of them each."""
     delay_window_max: PositiveInt = 500
     """Records per partition of a delay topic that the pump holds in memory."""
+
+    @field_validator("webhook_networks_allowed", "webhook_networks_denied")
+    @classmethod
+    def _are_networks(cls, text: str) -> str:
+        for word in words(text):
+            ip_network(word)  # Its ValueError names the word and what is wrong with it.
+        return text
+
+
+def words(text: str) -> list[str]:
+    """The words of a list that is written with commas."""
+    return [word.strip() for word in text.split(",") if word.strip()]

@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple
 
-from headgate.streams.addresses import check_address
 from headgate.streams.outbound.outcome import DeliveryFailed, FailureKind
 from headgate.streams.settings import Settings
+from headgate.streams.sinks import Sinks
 from headgate.streams.targets import Target
 
 Lookup = Callable[[str, int], Awaitable[list[str]]]
@@ -36,7 +36,7 @@ class Resolver:
     """
 
     def __init__(self, settings: Settings, lookup: Lookup | None = None) -> None:
-        self._allow_loopback = settings.webhook_allow_loopback
+        self._sinks = Sinks.of(settings)
         self._cache_s = settings.webhook_dns_cache_s
         self._failure_cache_s = min(settings.webhook_dns_failure_cache_s, self._cache_s)
         # Threads of our own: a merchant's slow name server must not hold up what else the
@@ -92,7 +92,7 @@ class Resolver:
                 reason = f"the name {target.host} was not found: {words or 'no address'}"
                 return _Entry(loop.time() + self._failure_cache_s, [], reason, "dns")
         until = loop.time() + self._cache_s
-        if any(check_address(one, allow_loopback=self._allow_loopback) for one in addresses):
+        if any(self._sinks.why_not(one) for one in addresses):
             # Not which address, nor why: this text reaches the merchant (04 §10.7).
             reason = f"{target.host} leads to an address that webhooks must not be sent to"
             return _Entry(loop.time() + self._failure_cache_s, [], reason, "blocked")

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import httpx
 
-from headgate.streams.addresses import check_url
 from headgate.streams.errors import WebhookUrlForbidden
 from headgate.streams.outbound.connection import Connection, Key, Limits, RawAnswer
 from headgate.streams.outbound.outcome import (
@@ -24,7 +23,8 @@ from headgate.streams.outbound.outcome import (
 from headgate.streams.outbound.pool import IdleConnections
 from headgate.streams.outbound.resolver import Lookup, Resolver
 from headgate.streams.settings import Settings
-from headgate.streams.targets import Target, parse_url
+from headgate.streams.sinks import Sinks
+from headgate.streams.targets import Target
 
 __all__ = ["Answer", "BlockedAddress", "DeliveryFailed", "FailureKind", "PinnedTransport"]
 
@@ -41,9 +41,8 @@ class _Route(NamedTuple):
 
 
 @lru_cache(maxsize=4096)
-def _route(url: str, allow_loopback: bool) -> _Route:
-    check_url(url, allow_loopback=allow_loopback)
-    target = parse_url(url)
+def _route(url: str, sinks: Sinks, livemode: bool) -> _Route:
+    target = sinks.check_url(url, livemode=livemode)
     head = (
         f"POST {target.path} HTTP/1.1\r\nhost: {target.authority}\r\nuser-agent: Headgate\r\n"
         "accept: */*\r\ncontent-type: application/json\r\n"
@@ -67,7 +66,7 @@ class PinnedTransport(httpx.AsyncBaseTransport):
         tls: ssl.SSLContext | None = None,
         lookup: Lookup | None = None,
     ) -> None:
-        self._allow_loopback = settings.webhook_allow_loopback
+        self._sinks = Sinks.of(settings)
         self._timeout_ms = settings.webhook_timeout_ms
         self._limits = Limits(settings.webhook_header_bytes_max, settings.webhook_answer_bytes_max)
         self._idle = IdleConnections(
@@ -79,19 +78,25 @@ class PinnedTransport(httpx.AsyncBaseTransport):
         self._tls = tls or _default_tls()
 
     async def post(
-        self, url: str, body: bytes, headers: Mapping[str, str], timeout_ms: int
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        timeout_ms: int,
+        *,
+        livemode: bool = False,
     ) -> Answer:
         """POST JSON bytes; any status is an answer. Raises DeliveryFailed when there was none.
 
         `headers` come on top of host, user-agent, accept, content-type and content-length, and
-        must not repeat those.
+        must not repeat those. `livemode` refuses http and addresses in place of a name.
         """
         loop = asyncio.get_running_loop()
         began = loop.time()
         lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
         block = _checked(lines.encode("latin-1"), len(headers))
         try:
-            target, head = _route(url, self._allow_loopback)
+            target, head = _route(url, self._sinks, livemode)
             request = b"%b%bcontent-length: %d\r\n\r\n%b" % (head, block, len(body), body)
             return await self._send(target, request, began, began + timeout_ms / 1000)
         except WebhookUrlForbidden as forbidden:
@@ -106,7 +111,7 @@ class PinnedTransport(httpx.AsyncBaseTransport):
         timeout = request.extensions.get("timeout", {}).get("read")
         deadline = began + (self._timeout_ms / 1000 if timeout is None else timeout)
         try:
-            target, _ = _route(str(request.url), self._allow_loopback)
+            target, _ = _route(str(request.url), self._sinks, False)
             answer = await self._send(target, await _serialized(request), began, deadline)
         except WebhookUrlForbidden as forbidden:
             raise BlockedAddress(str(forbidden), request=request) from None

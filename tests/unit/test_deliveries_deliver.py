@@ -83,8 +83,15 @@ class Receiver:
     gate: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def post(
-        self, url: str, body: bytes, headers: Mapping[str, str], timeout_ms: int
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        timeout_ms: int,
+        *,
+        livemode: bool = False,
     ) -> Answer:
+        assert not livemode
         assert timeout_ms == SETTINGS.webhook_timeout_ms
         self.posts.append((url, body, headers))
         await self.gate.wait()

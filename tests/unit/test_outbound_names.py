@@ -8,7 +8,7 @@ import socket
 import httpx
 import pytest
 
-from headgate.streams.outbound.transport import BlockedAddress
+from headgate.streams.outbound.transport import BlockedAddress, DeliveryFailed
 from tests.unit.outbound_receiver import (
     OK,
     answering,
@@ -135,4 +135,15 @@ async def test_a_forbidden_url_is_never_connected_to(url: str, public_is_local: 
         await fails(way_out, url, "blocked")
         with pytest.raises(BlockedAddress):
             await way_out.handle_async_request(httpx.Request("POST", url))
+    assert not public_is_local
+
+
+@pytest.mark.parametrize("url", ["http://hooks.example.com/", "https://93.184.215.14/"])
+async def test_live_mode_is_asked_again_at_every_attempt(
+    url: str, public_is_local: list[str]
+) -> None:
+    """04 §10.4: a rule that was not there when the endpoint was saved holds all the same."""
+    async with transport(Names([PUBLIC]).lookup) as way_out:
+        with pytest.raises(DeliveryFailed, match="live mode"):
+            await way_out.post(url, b"{}", {}, 1000, livemode=True)
     assert not public_is_local
