@@ -6,12 +6,13 @@ import asyncio
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
+from http import HTTPStatus
 
 import structlog
 
 from headgate.agents.attempt import DISABLED, Posted, Poster
 from headgate.agents.keyring import Keys
-from headgate.agents.lanes import Lanes
+from headgate.agents.lanes import Lanes, Place
 from headgate.streams.bus import Bus, Record
 from headgate.streams.clock import now_ms
 from headgate.streams.coalesce import Coalescer
@@ -25,7 +26,7 @@ from headgate.streams.settings import Settings
 from headgate.streams.topics import WEBHOOKS_READY
 from headgate.tables import deliveries
 from headgate.tables.configuration import ConfigurationCopy, Endpoint
-from headgate.tables.deliveries import HELD, REPEATED, Successor
+from headgate.tables.deliveries import HELD, REPEATED, Outcome, Successor
 from headgate.tables.deliveries_store import DeliveryStore, Known
 from headgate.tables.postgres import RowRefused
 from headgate.tables.schedules import waits_of
@@ -39,6 +40,10 @@ STORE_AWAY_S = 5.0
 CROWDED_MS = (1000, 5000, 30_000)
 """How long a delivery is held up whose endpoint has no place, the first, second and further times:
 a backlog must not circle through the shortest tier (04 §9.6)."""
+SOON_MS = (1000,)
+"""How long a delivery is held up that will find a place in a moment."""
+SLOW_DOWN = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+"""Answers by which a receiver asks for less: its lane's rate is halved."""
 UNREADY_MS = (1000, 5000, 30_000, 60_000, 300_000)
 """How long a delivery is held up whose endpoint, or its secret, this process does not know."""
 
@@ -66,7 +71,7 @@ class Deliver:
         self._bus = bus
         self._configuration = configuration
         self._poster = poster
-        self._lanes = Lanes(settings.webhook_in_flight_max, settings.webhook_endpoint_in_flight_max)
+        self._lanes = Lanes(settings)
         most = settings.batch_max
         self._known = Coalescer[DeliveryWanted, Known](self._look_up, batch_max=most)
         self._outputs = Coalescer[Sequence[Record], None](self._publish, batch_max=most)
@@ -124,14 +129,16 @@ class Deliver:
             return UNREADY_MS
         if not endpoint.enabled:
             return Posted(endpoint, DISABLED, now_ms())
-        if not await self._lanes.enter(endpoint.id):
-            return CROWDED_MS
-        passable = True
+        place = await self._lanes.enter(endpoint, asked=wanted.manual)
+        if not isinstance(place, Place):
+            return SOON_MS if place == "soon" else CROWDED_MS
+        said: Outcome | None = None
         try:
             posted = await self._poster.post(endpoint, keys, wanted)
-            passable = posted.outcome.kind != "failed"
+            said = posted.outcome
         finally:
-            self._lanes.leave(endpoint.id, success=passable)
+            slow_down = said is not None and said.status_code in SLOW_DOWN
+            self._lanes.leave(place, deliveries.tells(said), slow_down=slow_down)
         reach("deliver.posted")
         return posted
 

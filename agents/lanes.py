@@ -3,96 +3,175 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
-WAIT_S = 1.0
-"""How long a delivery waits for a place in its lane before it is held up elsewhere."""
-FAILURES_MAX = 5
-"""After so many failures in a row a lane counts as failing."""
-FAILING_IN_FLIGHT_MAX = 4
-"""Attempts under way to an endpoint whose lane is failing; one success opens it again."""
+from headgate.agents.lane import Lane, LaneRules
+from headgate.streams.settings import Settings
+from headgate.tables.configuration import Endpoint
+from headgate.tables.deliveries import Reach
+
+Refusal = Literal["open", "soon", "crowded"]
+"""Why there is no place: the breaker is open; it is full for a moment; it is full for longer."""
 
 
-@dataclass(slots=True)
-class Lane:
-    """The attempts to one endpoint."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The right to make one attempt; `Lanes.leave` gives it back."""
 
-    in_flight: int = 0
-    failures: int = 0
-    """Attempts in a row without a success."""
-    waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
-
-    @property
-    def held(self) -> int:
-        """Places that this lane takes of the process."""
-        return self.in_flight + len(self.waiting)
-
-    @property
-    def failing(self) -> bool:
-        """Whether nothing has got through for a while."""
-        return self.failures >= FAILURES_MAX
+    lane: Lane
+    began: float
+    how: Literal["usual", "probe", "asked"]
+    """A probe of an open breaker, or an attempt that a person asked for in spite of it."""
 
 
 class Lanes:
-    """Gives out places. A lane has at most `endpoint_max` under way and, with what waits, at most
-    half of what the others leave of `total_max`: however many endpoints hang, there is room for
-    the next one."""
+    """Gives out places (04 §9.6). A lane has its own few under way and, with what waits, at most
+    half of what the others leave of all: however many endpoints hang, there is room for the next.
+    """
 
-    def __init__(self, total_max: int, endpoint_max: int) -> None:
-        self._total_max = total_max
-        self._endpoint_max = endpoint_max
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rules = LaneRules.of(settings)
+        self._total_max = settings.webhook_in_flight_max
+        self._clock = clock
         self._lanes: dict[str, Lane] = {}
-        self._held = 0
+        self._taken = 0
         """Places taken by all lanes."""
 
-    async def enter(self, endpoint_id: str) -> bool:
-        """Take a place, waiting at most `WAIT_S` for it; False when the lane is crowded. `leave`
-        must follow when it is True."""
-        lane = self._lanes.setdefault(endpoint_id, Lane())
-        others = self._held - lane.held
-        if lane.held >= max(1, (self._total_max - others) // 2):
-            return False
-        if lane.in_flight < self._limit(lane):
-            lane.in_flight += 1
-            self._held += 1
-            return True
-        return not lane.failing and await self._wait(endpoint_id, lane)
+    def of(self, endpoint_id: str) -> Lane:
+        """The endpoint's lane."""
+        lane = self._lanes.get(endpoint_id)
+        if lane is None:
+            lane = self._lanes[endpoint_id] = Lane(self._rules)
+        return lane
 
-    def leave(self, endpoint_id: str, *, success: bool) -> None:
-        """Give the place back, to the next who waits."""
-        lane = self._lanes[endpoint_id]
-        lane.failures = 0 if success else lane.failures + 1
-        self._release(endpoint_id, lane)
+    async def enter(self, endpoint: Endpoint, *, asked: bool = False) -> Place | Refusal:
+        """A place, after waiting for it at most as long as the setting says, or why there is none.
 
-    def _release(self, endpoint_id: str, lane: Lane) -> None:
+        What a person asked for goes in spite of an open breaker, and tells it nothing if it fails.
+        """
+        lane, now = self.of(endpoint.id), self._clock()
+        lane.used_at = now
+        lane.bucket.limit_to(endpoint.rate_per_s)
+        admission = lane.breaker.admits(now)
+        if admission != "go":
+            return self._past_the_breaker(lane, now, probe=admission == "probe", asked=asked)
+        if self._share_is_taken(lane):
+            return "crowded"
+        if not lane.waiting and lane.has_place(now):
+            return self._take(lane, now, "usual")
+        if len(lane.waiting) < self._rules.queue_max and await self._wait(lane, now):
+            return Place(lane, self._clock(), "usual")
+        return self._refusal(lane)
+
+    def leave(self, place: Place, result: Reach, *, slow_down: bool = False) -> None:
+        """Give the place back, to the next who waits, with what the attempt tells of its endpoint;
+        `slow_down` when the receiver asked for that."""
+        lane, now = place.lane, self._clock()
         lane.in_flight -= 1
-        self._held -= 1
-        while lane.waiting and lane.in_flight < self._limit(lane):
-            lane.in_flight += 1
-            lane.waiting.popleft().set_result(None)
-        if not (lane.held or lane.failures):
+        self._taken -= 1
+        self._tell_breaker(place, result, now)
+        if result != "unknown":
+            lane.ended(now, now - place.began)
+        if slow_down:
+            lane.slow_down(now)
+        if lane.breaker.open:
+            self._send_away(lane)
+        elif lane.waiting:
+            self._admit(lane)
+
+    def sweep(self, unused_s: float) -> None:
+        """Forget the lanes that are at rest and were not used for so long."""
+        before = self._clock() - unused_s
+        idle = [key for key, lane in self._lanes.items() if lane.at_rest and lane.used_at < before]
+        for endpoint_id in idle:
             del self._lanes[endpoint_id]
 
-    async def _wait(self, endpoint_id: str, lane: Lane) -> bool:
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        lane.waiting.append(future)
-        self._held += 1
-        try:
-            await asyncio.wait({future}, timeout=WAIT_S)
-        except asyncio.CancelledError:
-            if future.done():
-                self._release(endpoint_id, lane)
+    def _past_the_breaker(
+        self, lane: Lane, now: float, *, probe: bool, asked: bool
+    ) -> Place | Refusal:
+        if probe:
+            lane.breaker.begin_probe()
+            return self._take(lane, now, "probe")
+        if asked and lane.in_flight < lane.limit:
+            return self._take(lane, now, "asked")
+        return "open"
+
+    def _take(self, lane: Lane, now: float, how: Literal["usual", "probe", "asked"]) -> Place:
+        lane.in_flight += 1
+        self._taken += 1
+        return Place(lane, now, how)
+
+    def _share_is_taken(self, lane: Lane) -> bool:
+        others = self._taken - lane.taken
+        return lane.taken >= max(1, (self._total_max - others) // 2)
+
+    def _refusal(self, lane: Lane) -> Refusal:
+        now = self._clock()
+        if lane.breaker.open:
+            return "open"
+        if not lane.clears_soon(now):
+            return "crowded"
+        lane.circling += 1
+        return "soon"
+
+    def _tell_breaker(self, place: Place, result: Reach, now: float) -> None:
+        breaker, past_it = place.lane.breaker, place.how != "usual"
+        if result == "reached":
+            breaker.succeeded(now, probe=past_it)
+        elif result == "failed" and place.how != "asked":
+            breaker.failed(now, probe=past_it)
+        elif place.how == "probe":
+            breaker.abandoned()
+
+    def _admit(self, lane: Lane) -> None:
+        """Let those in who wait, as many as there are places and tokens."""
+        now = self._clock()
+        while lane.waiting and (lane.waiting[0].done() or lane.has_place(now)):
+            waiter = lane.waiting.popleft()
+            if waiter.done():  # cancelled in this very turn
+                self._taken -= 1
             else:
-                self._give_up(future, lane)
+                lane.in_flight += 1
+                waiter.set_result(True)
+        if lane.waiting and lane.in_flight < lane.limit:
+            # Only tokens are missing, and nobody who leaves would bring one.
+            asyncio.get_running_loop().call_later(lane.bucket.wait_s(now), self._admit, lane)
+
+    def _send_away(self, lane: Lane) -> None:
+        self._taken -= len(lane.waiting)
+        while lane.waiting:
+            waiter = lane.waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(False)
+
+    async def _wait(self, lane: Lane, now: float) -> bool:
+        """Wait for a place. Whoever grants it has counted it already."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[bool] = loop.create_future()
+        lane.waiting.append(future)
+        self._taken += 1
+        limit = loop.call_later(self._rules.wait_s, self._give_up, lane, future)
+        if len(lane.waiting) == 1 and lane.in_flight < lane.limit:
+            loop.call_later(lane.bucket.wait_s(now), self._admit, lane)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled() and future.result():
+                lane.in_flight -= 1
+                self._taken -= 1
+                self._admit(lane)
+            else:
+                self._give_up(lane, future)
             raise
-        if not future.done():
-            self._give_up(future, lane)
-        return future.done()
+        finally:
+            limit.cancel()
 
-    def _give_up(self, future: asyncio.Future[None], lane: Lane) -> None:
-        lane.waiting.remove(future)
-        self._held -= 1
-
-    def _limit(self, lane: Lane) -> int:
-        return FAILING_IN_FLIGHT_MAX if lane.failing else self._endpoint_max
+    def _give_up(self, lane: Lane, future: asyncio.Future[bool]) -> None:
+        if future in lane.waiting:
+            lane.waiting.remove(future)
+            self._taken -= 1
+            if not future.done():
+                future.set_result(False)

@@ -33,8 +33,29 @@ class WebhookKnobs(BaseSettings):
     """Bytes of a receiver's answer that are read and kept."""
     webhook_in_flight_max: PositiveInt = 512
     """Webhook attempts in flight per process."""
-    webhook_endpoint_in_flight_max: PositiveInt = 32
+    webhook_endpoint_in_flight_max: PositiveInt = 8
     """Webhook attempts in flight to one endpoint."""
+    webhook_endpoint_queue_max: PositiveInt = 64
+    """Webhooks that wait in memory for a place in their endpoint's lane; others are held."""
+    webhook_lane_wait_ms: PositiveInt = 1000
+    """How long a webhook waits for a place in its lane before it is held."""
+    webhook_slow_ms: PositiveInt = 5000
+    """An endpoint is slow when half of its last attempts took longer."""
+    webhook_slow_in_flight_max: PositiveInt = 2
+    """Webhook attempts in flight to an endpoint that is slow, or failing."""
+    webhook_breaker_failures_max: PositiveInt = 5
+    """After so many failures in a row (no connection, no answer in time, a 5xx) nothing is sent to
+    an endpoint but one probe at a time."""
+    webhook_breaker_share_percent: int = Field(50, ge=1, le=100)
+    """The share of failures within the window that has the same effect."""
+    webhook_breaker_attempts_min: PositiveInt = 20
+    """Attempts within the window below which their share says nothing."""
+    webhook_breaker_window_s: PositiveInt = 60
+    """The window in which failures are counted."""
+    webhook_probe_wait_s: PositiveInt = 30
+    """How long until the first probe; doubled after every one that fails."""
+    webhook_probe_wait_max_s: PositiveInt = 600
+    """The longest wait between two probes."""
     webhook_retry_intervals_test: bool = Field(
         default=False, validation_alias=seed_name("WEBHOOK_RETRY_INTERVALS_TEST")
     )

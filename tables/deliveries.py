@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from typing import Literal
 
 from headgate.streams import ids
 from headgate.streams.bus import Record
@@ -25,6 +26,8 @@ ANSWER_CHARACTERS_MAX = 1000
 _SECONDS_DIGITS_MAX = 9
 
 
+Reach = Literal["reached", "failed", "unknown"]
+"""Whether an endpoint can be reached, as far as one attempt tells."""
 REPEATED = "repeated"
 """The header of a record that an earlier one may have told already: look before posting."""
 HELD = "held"
@@ -112,6 +115,17 @@ def answered(status: int, retry_after: str | None, now_ms: int) -> Outcome:
     if 400 <= status < 500 and not passing:  # noqa: PLR2004
         return replace(outcome, kind="rejected", error=f"the receiver rejected it ({status})")
     return outcome
+
+
+def tells(outcome: Outcome | None) -> Reach:
+    """What an attempt tells of whether its endpoint can be reached. An answer of the receiver's
+    own making shows that it can, even one that refuses; a fault of its server, no answer in time
+    and no connection show that it cannot. A blocked address and what was cut off show nothing."""
+    if outcome is None or outcome.kind == "blocked":
+        return "unknown"
+    status = outcome.status_code
+    failing = status is None or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return "failed" if failing else "reached"
 
 
 def retry_after_in_ms(value: str | None, now_ms: int) -> int:

@@ -55,7 +55,9 @@ ENDPOINT = Endpoint(
     event_types=("payment.success",),
     enabled=True,
 )
-SETTINGS = Settings(webhook_in_flight_max=16, webhook_endpoint_in_flight_max=2)
+SETTINGS = Settings(
+    webhook_in_flight_max=16, webhook_endpoint_in_flight_max=2, webhook_lane_wait_ms=10
+)
 WANTED = DeliveryWanted(
     delivery_id="dlv_1",
     event_id="evt_1",
@@ -343,10 +345,7 @@ async def test_a_disabled_endpoint_fails_visibly_without_a_post() -> None:
     assert "disabled" in (made.error or "")
 
 
-async def test_a_crowded_endpoint_is_held_up_without_counting_an_attempt(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("headgate.agents.lanes.WAIT_S", 0.01)
+async def test_a_crowded_endpoint_is_held_up_without_counting_an_attempt() -> None:
     house = House()
     house.receiver.gate.clear()
     tokens = [scheduled_token(f"dlv_{number}", 1) for number in range(3)]
