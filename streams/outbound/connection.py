@@ -17,11 +17,21 @@ _FIRST_FINAL_STATUS = 200
 _SWITCHING_PROTOCOLS = 101
 
 
+_FRAMING = 8
+"""Bytes on the wire per byte of a body at most: a chunk of one byte takes six, and extensions of
+chunks and trailers, which have no end of their own, must not be read for ever."""
+
+
 class Limits(NamedTuple):
     """Of an answer: the longest header block, and how much of the body is read and kept."""
 
     header_bytes_max: int
     body_bytes_max: int
+
+    @property
+    def received_max(self) -> int:
+        """Bytes of an answer that are read, whatever they are."""
+        return self.header_bytes_max + _FRAMING * self.body_bytes_max
 
 
 class RawAnswer(NamedTuple):
@@ -124,7 +134,7 @@ class Connection(asyncio.Protocol):
         if waiter is None:
             return
         if error is None and self._ends_with_the_connection():
-            self._finish(waiter)
+            self._finish(waiter, truncated=False)
         elif self._received:
             self._fail(waiter, "the receiver closed in the middle of its answer", "closed")
         else:
@@ -171,25 +181,29 @@ class Connection(asyncio.Protocol):
             reason = f"the answer's headers are longer than {limits.header_bytes_max} bytes"
             self._fail(waiter, reason, "protocol")
         elif self._enough():
-            self._finish(waiter)
+            whole = self._complete and self._body_bytes <= limits.body_bytes_max
+            self._finish(waiter, truncated=not whole)
 
     def _enough(self) -> bool:
         """Whether the answer is whole, or as much of it was read as is kept."""
-        return self._complete or self._body_bytes > self._limits.body_bytes_max
+        limits = self._limits
+        return (
+            self._complete
+            or self._body_bytes > limits.body_bytes_max
+            or (self._in_body and self._received > limits.received_max)
+        )
 
     def _ends_with_the_connection(self) -> bool:
         """HTTP/1.0 and `Connection: close` may end a body by closing, if no length was told."""
         framed = (b"content-length", b"transfer-encoding")
         return self._in_body and not any(name.lower() in framed for name, _ in self._headers)
 
-    def _finish(self, waiter: asyncio.Future[RawAnswer]) -> None:
-        limit = self._limits.body_bytes_max
-        truncated = self._body_bytes > limit
+    def _finish(self, waiter: asyncio.Future[RawAnswer], *, truncated: bool) -> None:
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         answer = RawAnswer(
             self._parser.get_status_code(),
             self._headers,
-            body[:limit],
+            body[: self._limits.body_bytes_max],
             truncated,
             self._first_byte_at,
         )

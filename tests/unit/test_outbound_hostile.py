@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import socket
 
 import httpx
@@ -97,19 +98,80 @@ async def test_one_deadline_covers_the_whole_answer(script: Script) -> None:
         assert len(way_out._idle) == 0
 
 
-async def test_an_endless_body_is_cut_and_its_status_counts() -> None:
-    """08 R34: 16 kB of an answer are kept."""
+def flooding(head: bytes, piece: bytes, sent: list[int]) -> Script:
+    """A script that says `head` and then `piece` until nobody listens; counts what was taken."""
 
-    async def endless(_number: int, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 10000000000\r\n\r\n")
-        while True:
-            writer.write(b"x" * 60_000)
+    async def flood(_number: int, writer: asyncio.StreamWriter) -> None:
+        writer.write(head)
+        while sent[0] < 2**30:
+            writer.write(piece)
             await writer.drain()
+            sent[0] += len(piece)
 
-    async with receiver(endless) as there, transport() as way_out:
+    return flood
+
+
+FLOOD = b"x" * 60_000
+CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "piece", "kept"),
+    [
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 1073741824\r\n\r\n", FLOOD, 16_384),
+        (b"HTTP/1.1 200 OK\r\n\r\n", FLOOD, 16_384),
+        (CHUNKED, b"ea60\r\n" + FLOOD + b"\r\n", 16_384),
+        (CHUNKED + b"2;", FLOOD, 0),
+        (CHUNKED + b"2\r\nok\r\n2;", FLOOD, 2),
+        (CHUNKED + b"0\r\nx: ", FLOOD, 0),
+    ],
+    ids=["1 GB", "no length", "chunks", "chunk extension", "second chunk", "trailer"],
+)
+async def test_an_endless_answer_is_cut_and_its_status_counts(
+    head: bytes, piece: bytes, kept: int
+) -> None:
+    """08 R34: 16 kB of an answer are kept."""
+    sent = [0]
+    async with receiver(flooding(head, piece, sent)) as there, transport() as way_out:
         answer = await post(way_out, there.url)
         assert len(way_out._idle) == 0
-    assert (answer.status, len(answer.body), answer.truncated) == (200, 16_384, True)
+    assert (answer.status, len(answer.body), answer.truncated) == (200, kept, True)
+    assert sent[0] < 2**25, "what the system's buffers hold, and no more"
+
+
+@pytest.mark.parametrize(
+    ("head", "piece"),
+    [
+        (b"HTTP/1.1 200 OK\r\n", b"x: y\r\n" * 1000),
+        (b"HTTP/1.1 200 OK\r\nx: ", FLOOD),
+        (b"HTTP/1.1 200 ", FLOOD),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000),
+        (b"", b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" * 1000),
+        (b"", b"\r\n" * 1000),
+    ],
+    ids=["headers", "a header", "a reason", "continue", "hints", "empty lines"],
+)
+async def test_an_answer_that_never_comes_to_its_body_is_a_failure(
+    head: bytes, piece: bytes
+) -> None:
+    sent = [0]
+    async with receiver(flooding(head, piece, sent)) as there, transport() as way_out:
+        await fails(way_out, there.url, "protocol")
+    assert sent[0] < 2**25
+
+
+async def test_a_bomb_of_zeros_stays_packed() -> None:
+    """100 MB of zeros are 100 kB in gzip: what is kept are the first 16 kB of those."""
+    bomb = gzip.compress(bytes(100_000_000), 1)
+    head = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(bomb)
+    async with (
+        receiver(answering(head + bomb)) as there,
+        transport() as way_out,
+        httpx.AsyncClient(transport=way_out, trust_env=False) as client,
+    ):
+        answer = await post(way_out, there.url)
+        assert (answer.body, answer.truncated) == (bomb[:16_384], True)
+        assert (await client.post(there.url, content=BODY)).content == bomb[:16_384]
 
 
 async def test_a_body_of_just_the_limit_is_whole() -> None:
