@@ -10,12 +10,12 @@ import orjson
 import structlog
 from starlette.types import Receive, Scope, Send
 
-from headgate.http.event_cursors import Cursor, Place, encode
-from headgate.http.event_feed import Asked, Feed, Told
 from headgate.http.event_tip import Tip
 from headgate.http.exchange import ABORT
 from headgate.http.gate import let_go
 from headgate.streams.errors import StoreUnavailable
+from headgate.tables.event_cursors import Cursor, Place, encode
+from headgate.tables.event_feed import Asked, Feed, Told
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +73,7 @@ class EventStream:
         try:
             await self._follow(send)
         except TimeoutError:
-            log.info("viewer does not read", merchant_id=self._asked.key.merchant_id)
+            log.info("viewer does not read", merchant_id=self._asked.merchant_id)
             scope.get(ABORT, _nothing)()
             await asyncio.wait({leaving}, timeout=RETRY_MS / 1000)
         finally:

@@ -10,15 +10,6 @@ from starlette.responses import Response
 
 from headgate.http.auth import Authenticator
 from headgate.http.consistency import Consistency
-from headgate.http.event_cursors import (
-    GENESIS,
-    Cursor,
-    CursorUnreadableError,
-    Place,
-    decode,
-    encode,
-)
-from headgate.http.event_feed import Asked, Feed
 from headgate.http.event_stream import EventStream, Start
 from headgate.http.event_tip import Tip
 from headgate.http.exchange import LIMIT_DEFAULT, Exchange
@@ -32,6 +23,15 @@ from headgate.streams.clock import now_ms
 from headgate.streams.facts import FactType
 from headgate.streams.settings import Settings
 from headgate.tables.configuration import ApiKey, ConfigurationCopy
+from headgate.tables.event_cursors import (
+    GENESIS,
+    Cursor,
+    CursorUnreadableError,
+    Place,
+    decode,
+    encode,
+)
+from headgate.tables.event_feed import Asked, Feed
 from headgate.tables.postgres import Postgres
 
 TYPES: tuple[FactType, ...] = get_args(FactType)
@@ -153,4 +153,4 @@ def _asked(query: Query, api_key: ApiKey) -> Asked:
             "reversal or increment.",
             param="object",
         )
-    return Asked(api_key, tuple(types), about)
+    return Asked(api_key.merchant_id, api_key.mode, tuple(types), about)

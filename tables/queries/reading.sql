@@ -76,10 +76,10 @@ where payment_id = $3 and merchant_id = $1 and mode = $2
 order by "offset" limit $7
 
 -- name: events_told
-select f.payment_id, f.sequence, f.type, f.payload from facts f
+select f.payment_id, f.sequence, f.event_id, f.type, f.payload from facts f
 join unnest($1::text[], $2::int[], $3::int[]) as o(payment_id, first, last)
     on f.payment_id = o.payment_id and f.sequence between o.first and o.last
-where $4::text[] is null or f.type = any($4)
+where $4::text[] is null or f.type like any($4)
 order by f.payment_id, f.sequence
 
 -- name: settled_positions

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.http.event_cursors import (
+from headgate.streams.commands import Mode
+from headgate.streams.settings import Settings
+from headgate.tables.event_cursors import (
     GENESIS,
     Cursor,
     CursorUnreadableError,
@@ -19,13 +21,10 @@ from headgate.http.event_cursors import (
     decode,
     encode,
 )
-from headgate.http.event_feed import Asked, Feed, Told
-from headgate.streams.settings import Settings
-from headgate.tables.configuration import ApiKey
-from headgate.tables.merchants import hash_secret
+from headgate.tables.event_feed import Asked, Feed, Told, like_patterns
 from headgate.tables.postgres import Postgres, Row
 
-KEY = ApiKey(id="k", merchant_id="mer_1", mode="test", secret_hash=hash_secret("s"), revoked=False)
+WHOSE: tuple[str, Mode] = ("mer_1", "test")
 OFFSETS = st.integers(0, 2**62)
 CURSORS = st.dictionaries(
     st.integers(0, 1024), st.builds(Place, OFFSETS, st.integers(0, 2**31)), max_size=20
@@ -130,12 +129,13 @@ class Log(Postgres):
             {
                 "payment_id": payment,
                 "sequence": n,
+                "event_id": f"evt_{payment}_{n}",
                 "type": "t",
                 "payload": f"{payment}/{n}".encode(),
             }
             for payment, first, last in zip(payments, firsts, lasts, strict=True)
             for n in range(first, last + 1)
-            if types is None or f"t{n}" in types
+            if types is None or f"t{n}" in types  # no pattern of these tests holds a wildcard
         ]
 
 
@@ -164,7 +164,7 @@ async def test_pages_give_every_event_once_while_others_are_written_08_r17(seed:
         settled = dict(log.ends)
         if writing and chance.random() < 0.5:
             log.add(chance.randrange(4), 2, turn)  # Written between the two reads.
-        page = await feed.page(Asked(KEY), decode(encode(cursor)), settled, limit)
+        page = await feed.page(Asked(*WHOSE), decode(encode(cursor)), settled, limit)
         assert len(page.events) <= limit
         seen += page.events
         # A viewer goes on from an event or from the end of a page, as it likes.
@@ -183,7 +183,7 @@ async def test_a_filter_that_fits_little_ends_in_a_page_that_says_so() -> None:
     for number in range(5000):
         log.add(0, 1, number)
     feed = Feed(Settings(partitions=4), log)
-    asked = Asked(KEY, types=("t9",))
+    asked = Asked(*WHOSE, types=("t9",))
     page = await feed.page(asked, GENESIS, log.ends, 10)
     assert (page.events, page.more) == ([], True)
     assert page.cursor[0].offset > 1000
@@ -197,5 +197,35 @@ async def test_partitions_are_merged_by_time() -> None:
     log = Log()
     for at_s, partition in enumerate([3, 1, 1, 2, 3, 0]):
         log.add(partition, 1, at_s)
-    page = await Feed(Settings(partitions=4), log).page(Asked(KEY), GENESIS, log.ends, 10)
+    page = await Feed(Settings(partitions=4), log).page(Asked(*WHOSE), GENESIS, log.ends, 10)
     assert [event.payload.decode()[4] for event in page.events] == list("311230")
+
+
+async def test_a_range_of_time_begins_with_its_first_and_ends_before_its_last_moment() -> None:
+    log = Log()
+    for at_s in (1, 2, 3, 4, 5):
+        log.add(0, 2, at_s)
+    since, until = (datetime.fromtimestamp(at_s, UTC) for at_s in (2, 4))
+    asked = Asked(*WHOSE, since=since, until=until)
+    page = await Feed(Settings(partitions=4), log).page(asked, GENESIS, log.ends, 10)
+    offsets = [event.payload.split(b"_")[2] for event in page.events]
+    assert offsets == [b"3/1", b"3/2", b"5/1", b"5/2"]
+    assert page.cursor[0] == Place(log.ends[0])
+
+
+@pytest.mark.parametrize(
+    ("types", "patterns"),
+    [
+        ((), None),
+        (("*",), ["%"]),
+        (("payment.*", "refund.processed"), ["payment.%", "refund.processed"]),
+        (
+            ("payment.requires_action", "50%", "a\\b"),
+            [r"payment.requires\_action", r"50\%", r"a\\b"],
+        ),
+    ],
+)
+def test_types_become_patterns_in_which_only_the_star_is_wild(
+    types: tuple[str, ...], patterns: list[str] | None
+) -> None:
+    assert like_patterns(types) == patterns

@@ -10,18 +10,15 @@ import pytest
 
 from headgate.http import event_stream
 from headgate.http.consistency import Consistency
-from headgate.http.event_cursors import GENESIS, Cursor, Place, encode
-from headgate.http.event_feed import Asked, Feed, Page, Told
 from headgate.http.event_stream import EventStream, Start
 from headgate.http.event_tip import Tip
 from headgate.http.exchange import ABORT
 from headgate.streams.errors import StoreUnavailable
 from headgate.streams.settings import Settings
-from headgate.tables.configuration import ApiKey
-from headgate.tables.merchants import hash_secret
+from headgate.tables.event_cursors import GENESIS, Cursor, Place, encode
+from headgate.tables.event_feed import Asked, Feed, Page, Told
 from headgate.tables.postgres import Postgres
 
-KEY = ApiKey(id="k", merchant_id="mer_1", mode="test", secret_hash=hash_secret("s"), revoked=False)
 SETTINGS = Settings(events_poll_ms=1, partitions=1)
 
 
@@ -56,7 +53,10 @@ class Counting(Feed):
             raise StoreUnavailable("away")
         first = cursor.get(0, Place(0)).offset
         offsets = range(first, min(settled[0], first + limit))
-        events = [Told("t", b"%d" % n * self.size, {0: Place(n + 1)}) for n in offsets]
+        events = [
+            Told(f"evt_{n}", "pay_1", "t", b"%d" % n * self.size, {0: Place(n + 1)})
+            for n in offsets
+        ]
         end = offsets.stop
         return Page(events, {0: Place(end)}, more=end < settled[0])
 
@@ -114,7 +114,7 @@ def stream_of(
 ) -> tuple[EventStream, Counting, Tip]:
     """A stream over the counting feed."""
     feed, tip = Counting(), Tip(SETTINGS, settled)
-    return EventStream(feed, tip, Asked(KEY), start, may_go_on), feed, tip
+    return EventStream(feed, tip, Asked("mer_1", "test"), start, may_go_on), feed, tip
 
 
 async def test_a_stream_begins_with_its_cursor_and_tells_what_is_settled() -> None:

@@ -11,14 +11,15 @@ import heapq
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import orjson
 
-from headgate.http.event_cursors import Cursor, Place
 from headgate.streams import ids
+from headgate.streams.commands import Mode
 from headgate.streams.settings import Settings
-from headgate.tables.configuration import ApiKey
+from headgate.tables.event_cursors import Cursor, Place
 from headgate.tables.postgres import Postgres, Row
 
 WINDOW_MAX = 2000
@@ -33,14 +34,25 @@ FACTS_AT_ONCE = 200
 class Asked:
     """Whose events, and which. `about` is the id of a payment or of one of its children."""
 
-    key: ApiKey
+    merchant_id: str
+    mode: Mode
     types: tuple[str, ...] = ()
+    """Exact types, prefixes such as `payment.*`, or `*`; none are all of them."""
     about: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    """Events before this time."""
+
+    def spans(self, at: datetime) -> bool:
+        """Whether what was told at this time is asked for."""
+        return (self.since is None or at >= self.since) and (self.until is None or at < self.until)
 
 
 class Told(NamedTuple):
     """An event in its frozen bytes, and the cursor right behind it."""
 
+    event_id: str
+    payment_id: str
     type: str
     payload: bytes
     cursor: Cursor
@@ -93,7 +105,7 @@ class Feed:
         is none."""
         if asked.about is None or asked.about.startswith("pay_"):
             return asked.about
-        whose = (asked.key.merchant_id, asked.key.mode)
+        whose = (asked.merchant_id, asked.mode)
         row = await self._postgres.fetch_row("child_owner", asked.about, *whose)
         return row["payment_id"] if row else None
 
@@ -105,7 +117,7 @@ class Feed:
         settled: Mapping[int, int],
         size: int,
     ) -> _Window:
-        whose = (asked.key.merchant_id, asked.key.mode)
+        whose = (asked.merchant_id, asked.mode)
         if payment_id is not None:
             partition = ids.partition_of(payment_id, self._partitions)
             place, below = places.get(partition, Place(0)), settled.get(partition, 0)
@@ -124,14 +136,17 @@ class Feed:
         return _merged(rows, size)
 
     async def _facts(self, batch: Sequence[Row], asked: Asked) -> dict[str, list[Row]]:
+        spanned = [row for row in batch if asked.spans(row["created_at"])]
+        found: dict[str, list[Row]] = defaultdict(list)
+        if not spanned:
+            return found
         rows = await self._postgres.fetch(
             "events_told",
-            [row["payment_id"] for row in batch],
-            [row["first_sequence"] for row in batch],
-            [row["last_sequence"] for row in batch],
-            list(asked.types) or None,
+            [row["payment_id"] for row in spanned],
+            [row["first_sequence"] for row in spanned],
+            [row["last_sequence"] for row in spanned],
+            like_patterns(asked.types),
         )
-        found: dict[str, list[Row]] = defaultdict(list)
         for row in rows:
             found[row["payment_id"]].append(row)
         return found
@@ -160,7 +175,8 @@ class _Reader:
                 if len(self.events) == self._limit:
                     return False
                 self.places[partition] = Place(offset, fact["sequence"])
-                self.events.append(Told(fact["type"], fact["payload"], dict(self.places)))
+                told = (fact["event_id"], fact["payment_id"], fact["type"], fact["payload"])
+                self.events.append(Told(*told, dict(self.places)))
             self.places[partition] = Place(offset + 1)
         return True
 
@@ -173,6 +189,12 @@ class _Reader:
         for fact in facts:
             if first <= fact["sequence"] <= last and (about is None or _is_about(fact, about)):
                 yield fact
+
+
+def like_patterns(types: Sequence[str]) -> list[str] | None:
+    """Exact types and prefixes as patterns of SQL's `like`; None when everything is asked for."""
+    escaped = [one.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_") for one in types]
+    return [one.removesuffix("*") + "%" if one.endswith("*") else one for one in escaped] or None
 
 
 def _is_about(fact: Row, object_id: str) -> bool:
