@@ -63,8 +63,9 @@ class Poster:
         """What the endpoint's attempts are signed with and carry. Raises SecretUnreadable."""
         return self._keyring.of(endpoint, now_ms())
 
-    async def post(self, endpoint: Endpoint, keys: Keys, wanted: DeliveryWanted) -> Posted:
-        """Sign and post, within the deadline. No answer, of whatever kind, is an outcome."""
+    async def post(self, endpoint: Endpoint, keys: Keys, wanted: DeliveryWanted) -> Posted | None:
+        """Sign and post, within the deadline. No answer, of whatever kind, is an outcome; None
+        means that nothing was sent, since too much is under way to the receiver's address."""
         body, started_at_ms = wanted.body.encode(), now_ms()
         try:
             headers = _headers(keys, wanted, body, started_at_ms)
@@ -73,6 +74,8 @@ class Poster:
                 endpoint.url, body, headers, self._timeout_ms, livemode=livemode
             )
         except DeliveryFailed as failure:
+            if failure.kind == "crowded":
+                return None
             outcome = no_answer(failure.reason, blocked=failure.kind == "blocked")
             return Posted(endpoint, outcome, started_at_ms, round(failure.duration_ms))
         except Exception:  # one endpoint must not end the process: its records would come again

@@ -135,12 +135,12 @@ class Deliver:
         said: Outcome | None = None
         try:
             posted = await self._poster.post(endpoint, keys, wanted)
-            said = posted.outcome
+            said = posted.outcome if posted else None
         finally:
             slow_down = said is not None and said.status_code in SLOW_DOWN
             self._lanes.leave(place, deliveries.tells(said), slow_down=slow_down)
         reach("deliver.posted")
-        return posted
+        return posted or CROWDED_MS
 
     def _keys_of(self, endpoint: Endpoint | None) -> Keys | None:
         try:

@@ -43,6 +43,11 @@ class Target(NamedTuple):
         usual = 443 if self.scheme == "https" else 80
         return host if self.port == usual else f"{host}:{self.port}"
 
+    @property
+    def resource(self) -> str:
+        """What tells receivers on one machine apart: host, port and path, without the query."""
+        return f"{self.host}:{self.port}{self.path.partition('?')[0]}"
+
 
 @lru_cache(maxsize=4096)
 def parse_url(url: str) -> Target:

@@ -9,9 +9,18 @@ import httpx
 from headgate.streams.errors import HeadgateError
 
 FailureKind = Literal[
-    "blocked", "dns", "connect", "connect_timeout", "tls", "timeout", "closed", "protocol"
+    "blocked",
+    "crowded",
+    "dns",
+    "connect",
+    "connect_timeout",
+    "tls",
+    "timeout",
+    "closed",
+    "protocol",
 ]
-"""`blocked` is an address that must not be reached and is final; every other kind may pass."""
+"""`blocked` is an address that must not be reached and is final; every other kind may pass. After
+`crowded` nothing was sent: too much is under way to that address already."""
 
 
 class Answer(NamedTuple):
@@ -61,6 +70,7 @@ class BlockedAddress(httpx.TransportError):
 
 _HTTPX: dict[FailureKind, type[httpx.TransportError]] = {
     "blocked": BlockedAddress,
+    "crowded": httpx.PoolTimeout,
     "dns": httpx.ConnectError,
     "connect": httpx.ConnectError,
     "connect_timeout": httpx.ConnectTimeout,

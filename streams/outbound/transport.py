@@ -12,6 +12,7 @@ import httpx
 
 from headgate.streams.errors import WebhookUrlForbidden
 from headgate.streams.outbound.connection import Connection, Key, Limits, RawAnswer
+from headgate.streams.outbound.crowd import Crowd
 from headgate.streams.outbound.outcome import (
     Answer,
     BlockedAddress,
@@ -74,6 +75,7 @@ class PinnedTransport(httpx.AsyncBaseTransport):
             per_key_max=settings.webhook_endpoint_in_flight_max,
             total_max=settings.webhook_idle_max,
         )
+        self._crowd = Crowd(settings.webhook_address_in_flight_max)
         self._resolver = Resolver(settings, lookup)
         self._tls = tls or _default_tls()
 
@@ -135,9 +137,7 @@ class PinnedTransport(httpx.AsyncBaseTransport):
         connected = loop.time()
         raw = await self._send_on_idle(target, addresses, request, deadline)
         if raw is None:
-            connection = await self._connect(target, addresses, deadline)
-            connected = loop.time()
-            raw = await connection.exchange(request, deadline)
+            connected, raw = await self._send_on_new(target, addresses, request, deadline)
         return Answer(
             raw.status,
             raw.headers,
@@ -154,11 +154,17 @@ class PinnedTransport(httpx.AsyncBaseTransport):
         """None when no connection is idle, or when the receiver had closed it in the meantime."""
         for address in addresses:
             connection = self._idle.take((target.scheme, target.host, target.port, address))
-            if connection is not None:
-                try:
+            if connection is None:
+                continue
+            try:
+                with self._crowd.place(address, target.resource):
                     return await connection.exchange(request, deadline)
-                except StaleConnection:
-                    return None
+            except StaleConnection:
+                return None
+            except DeliveryFailed as failure:
+                if failure.kind != "crowded":
+                    raise
+                self._idle.put(connection)
         return None
 
     async def _resolve(self, target: Target, deadline: float) -> list[str]:
@@ -169,19 +175,28 @@ class PinnedTransport(httpx.AsyncBaseTransport):
             reason = f"the name {target.host} was not found within the time limit"
             raise DeliveryFailed(reason, "connect_timeout") from None
 
-    async def _connect(self, target: Target, addresses: list[str], deadline: float) -> Connection:
-        """The first address that answers; each gets its share of the time that is left."""
+    async def _send_on_new(
+        self, target: Target, addresses: list[str], request: bytes, deadline: float
+    ) -> tuple[float, RawAnswer]:
+        """The first address that answers; each gets its share of the time that is left. Also tells
+        when the connection stood."""
         loop = asyncio.get_running_loop()
         tried = addresses[:_ADDRESSES_TRIED_MAX]
         failure = DeliveryFailed(f"the name {target.host} has no address", "dns")
-        for place, address in enumerate(tried):
+        for number, address in enumerate(tried):
             now = loop.time()
-            until = now + (deadline - now) / (len(tried) - place)
+            until = now + (deadline - now) / (len(tried) - number)
             try:
-                async with asyncio.timeout_at(until):
-                    return await self._connect_to(target, address)
+                with self._crowd.place(address, target.resource):
+                    async with asyncio.timeout_at(until):
+                        connection = await self._connect_to(target, address)
+                    return loop.time(), await connection.exchange(request, deadline)
             except OSError as error:
                 failure = _no_connection(target, error)
+            except DeliveryFailed as error:
+                if error.kind != "crowded":
+                    raise
+                failure = error
         raise failure
 
     async def _connect_to(self, target: Target, address: str) -> Connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -16,6 +17,24 @@ from headgate.streams.settings import Settings
 
 BODY = b'{"event":"payment.success"}'
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+
+PUBLIC = "93.184.215.14"
+
+
+class Names:
+    """A name server that a test writes the zone of."""
+
+    def __init__(self, *answers: list[str]) -> None:
+        self.answers = list(answers)
+        self.asked = 0
+
+    async def lookup(self, _host: str, _port: int) -> list[str]:
+        self.asked += 1
+        found = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if not found:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return found
+
 
 Script = Callable[[int, asyncio.StreamWriter], Awaitable[None]]
 

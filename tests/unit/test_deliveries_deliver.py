@@ -253,6 +253,16 @@ async def test_a_blocked_address_is_told_and_final() -> None:
     assert house.log.later() == []
 
 
+async def test_a_crowded_address_holds_the_delivery_up_and_uses_up_no_try() -> None:
+    house = House()
+    house.receiver.answers = [DeliveryFailed("too much is under way", "crowded")]
+    await house.handle()
+    assert house.log.attempts() == []
+    assert [record.topic for record in house.log.records] == ["delay.1s"]
+    await house.handle(headers={HELD: b"1"})
+    assert [(made.kind, made.attempt) for made in house.log.attempts()] == [("success", 1)]
+
+
 async def test_a_token_seen_lately_is_not_posted_again() -> None:
     house = House()
     await house.handle()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 
 import httpx
 import pytest
@@ -11,43 +10,14 @@ import pytest
 from headgate.streams.outbound.transport import BlockedAddress, DeliveryFailed
 from tests.unit.outbound_receiver import (
     OK,
+    PUBLIC,
+    Names,
     answering,
     fails,
     post,
     receiver,
     transport,
 )
-
-PUBLIC = "93.184.215.14"
-
-
-class Names:
-    """A name server that a test writes the zone of."""
-
-    def __init__(self, *answers: list[str]) -> None:
-        self.answers = list(answers)
-        self.asked = 0
-
-    async def lookup(self, _host: str, _port: int) -> list[str]:
-        self.asked += 1
-        found = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if not found:
-            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        return found
-
-
-@pytest.fixture
-async def public_is_local(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Connections to public addresses go to this machine instead; which ones is recorded."""
-    loop = asyncio.get_running_loop()
-    connect, addresses = loop.create_connection, list[str]()
-
-    async def create_connection(factory: object, host: str, port: int, **rest: object) -> object:
-        addresses.append(host)
-        return await connect(factory, "127.0.0.1", port, **rest)  # type: ignore[call-overload]
-
-    monkeypatch.setattr(loop, "create_connection", create_connection)
-    return addresses
 
 
 async def test_a_name_that_turns_to_this_machine_is_refused(public_is_local: list[str]) -> None:
