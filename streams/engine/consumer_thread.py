@@ -9,6 +9,7 @@ from typing import Protocol, cast
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode import Service, get_logger
@@ -53,6 +54,25 @@ class SafeThread(driver.AIOKafkaConsumerThread):
         error = task.exception()
         if error is not None:
             await self.crash(error)
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        """Commit what is still ours; whether that worked. The next one commits it otherwise: group
+        commits are advisory (08 R4). Stock crashes the worker, even when a rebalance has just
+        taken all of it, because aiokafka takes an empty commit for a mistake."""
+        assigned = self.assignment()
+        mine = {
+            driver.ensure_aiokafka_TP(tp): OffsetAndMetadata(offset, "")
+            for tp, offset in offsets.items()
+            if tp in assigned
+        }
+        if not mine:
+            return False
+        try:
+            await self._ensure_consumer().commit(mine)
+        except KafkaError as error:
+            log.warning("a commit failed, the next one makes up for it: %r", error)
+            return False
+        return True
 
     async def begin(self, targets: Iterable[TP], known: Mapping[TP, int]) -> dict[TP, int]:
         """Put each target at its known offset, else at the committed, else at the first one, and

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import deque
 from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,12 @@ from headgate.streams.bus import Record
 from headgate.streams.engine.claims import Claim, Ownership
 
 log = structlog.get_logger(__name__)
+
+REREAD_WAIT_S = 2.0
+"""How long a record that is read again may take to arrive before it is sought once more. A fetch
+that waits at the broker holds it up for `fetch_wait_ms`."""
+REREAD_WAIT_MAX_S = 15.0
+"""The longest of these waits; each is twice the one before."""
 
 
 class Message(Protocol):
@@ -62,6 +69,15 @@ class Delivered:
         )
 
 
+@dataclass(slots=True)
+class Reread:
+    """A hole that was sought: where, and when it may be sought again."""
+
+    position: int
+    again_at: float
+    wait_s: float
+
+
 class Source(Protocol):
     """What a loop needs of the consumer behind it."""
 
@@ -93,7 +109,7 @@ class Intake:
         self._room.set()
         self._waiting_max = waiting_max
         self._holes: dict[int, int] = {}
-        self._rewound: dict[int, int] = {}
+        self._rereads: dict[int, Reread] = {}
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -111,7 +127,7 @@ class Intake:
         """Forget what waits; its next owner reads it again."""
         self._waiting.clear()
         self._holes.clear()
-        self._rewound.clear()
+        self._rereads.clear()
         self._room.set()
 
     async def wait(self, within_s: float) -> bool:
@@ -147,7 +163,7 @@ class Intake:
                 self._holes[message.partition] = message.offset
             else:
                 claim.position += 1
-                self._rewound.pop(message.partition, None)
+                self._rereads.pop(message.partition, None)
                 taken.append(self._delivered(message, event))
         if len(self._waiting) < self._waiting_max // 2:
             self._room.set()
@@ -155,7 +171,8 @@ class Intake:
 
     async def close_holes(self) -> None:
         """Read again where a record was missing; the copies behind the hole are dropped as they
-        come. Each hole is sought once, until `reread_lost` finds that it did not help. Raises
+        come. A hole is sought again when that did not help, after longer and longer waits: each
+        time throws away what is on its way, so on a slow machine it would never arrive. Raises
         LogUnavailable; the next record, or `reread_lost`, shows the hole again."""
         holes, self._holes = self._holes, {}
         for partition, seen in holes.items():
@@ -163,10 +180,10 @@ class Intake:
             if claim is None:  # refused until now; may be claimed later
                 self._holes[partition] = seen
                 continue
-            if self._rewound.get(partition) == claim.position:
+            if not self._may_reread(partition, claim.position):
                 continue
             await self._skip_removed(partition, claim)
-            self._rewound[partition] = claim.position
+            self._note_reread(partition, claim.position)
             log.warning(
                 "reading again",
                 topic=self.topic,
@@ -175,6 +192,16 @@ class Intake:
                 seen=seen,
             )
             await self._source.rewind(partition, claim.position)
+
+    def _may_reread(self, partition: int, position: int) -> bool:
+        last = self._rereads.get(partition)
+        return last is None or last.position != position or time.monotonic() >= last.again_at
+
+    def _note_reread(self, partition: int, position: int) -> None:
+        last = self._rereads.get(partition)
+        repeated = last is not None and last.position == position
+        wait_s = min(last.wait_s * 2, REREAD_WAIT_MAX_S) if last and repeated else REREAD_WAIT_S
+        self._rereads[partition] = Reread(position, time.monotonic() + wait_s, wait_s)
 
     async def _skip_removed(self, partition: int, claim: Claim) -> None:
         """08 R4: only what retention removed is really gone, and nobody can wait for it."""
@@ -192,7 +219,6 @@ class Intake:
     async def reread_lost(self) -> None:
         """Called when nothing arrives: go back to the claims' positions where the log goes on
         behind them. Records were lost between fetch and delivery and no later one shows it."""
-        self._rewound.clear()
         for partition, claim in self._ownership.of(self.topic).items():
             end = self._source.log_end(partition)
             if end is not None and end > claim.position:

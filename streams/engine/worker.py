@@ -29,9 +29,11 @@ BUNDLES_MAX = 16
 class FaustSource:
     """One topic of a Faust app, as an Intake needs it."""
 
-    def __init__(self, app: faust.App, full_name: str) -> None:
+    def __init__(self, app: faust.App, full_name: str, timeout_ms: int) -> None:
+        """`timeout_ms` is how long Kafka's client may take over a question."""
         self._app = app
         self._full_name = full_name
+        self._patience_s = timeout_ms / 1000
 
     @property
     def generation(self) -> int:
@@ -39,8 +41,16 @@ class FaustSource:
         return self._app.consumer_generation_id
 
     async def rewind(self, partition: int, offset: int) -> None:
-        """Read the partition again from `offset`."""
-        await self._app.consumer.seek(TP(self._full_name, partition), offset)
+        """Read the partition again from `offset`. Raises LogUnavailable when Kafka's client does
+        not get to it: it does one thing after the other, and may be waiting for a broker."""
+        target = TP(self._full_name, partition)
+        try:
+            async with asyncio.timeout(self._patience_s):
+                await self._app.consumer.seek(target, offset)
+        except TimeoutError as error:
+            raise LogUnavailable(
+                f"{target} is not read again yet: Kafka's client is busy"
+            ) from error
 
     def log_end(self, partition: int) -> int | None:
         """The end of the partition as the last fetch told it."""
@@ -50,8 +60,9 @@ class FaustSource:
         """The first offset that retention has left. Raises LogUnavailable."""
         target = TP(self._full_name, partition)
         try:
-            return (await self._app.consumer.earliest_offsets(target))[target]
-        except KafkaError as error:
+            async with asyncio.timeout(self._patience_s):
+                return (await self._app.consumer.earliest_offsets(target))[target]
+        except (KafkaError, TimeoutError) as error:
             raise LogUnavailable(f"the start of {target} is not known: {error!r}") from error
 
 
@@ -122,7 +133,7 @@ class Worker:
     def _intake(self, topic: Topic) -> Intake:
         full_name = topic.full_name(self._settings)
         self._names[full_name] = topic
-        source = FaustSource(self.app, full_name)
+        source = FaustSource(self.app, full_name, self._settings.produce_timeout_ms)
         return Intake(topic.name, source, self.ownership, self._settings.buffer_records_max)
 
     def _register(self, topic: Topic, loop: BatchLoop | EachLoop) -> None:

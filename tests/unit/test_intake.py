@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
 
 from headgate.streams.connection import Record
+from headgate.streams.engine import intake
 from headgate.streams.engine.claims import Claim, Ownership
 from headgate.streams.engine.intake import Delivered, Intake
 from headgate.streams.errors import LogUnavailable
@@ -181,14 +183,23 @@ async def test_the_next_hole_is_read_again_too(here: Setting) -> None:
     assert here.source.rewinds == [(0, 1), (0, 2)]
 
 
-async def test_a_hole_that_reading_again_did_not_close_is_tried_again_when_idle(
-    here: Setting,
+async def test_a_hole_that_reading_again_did_not_close_is_tried_again_ever_later(
+    here: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Sought at every idle turn, a record that is slow to come would be thrown away each time: so
+    a notify worker once stood still on a busy machine until its watchdog ended it."""
+    now = 1000.0
+    monkeypatch.setattr(intake, "time", SimpleNamespace(monotonic=lambda: now))
     await here.take(event(3))
     await here.intake.close_holes()
     here.source.ends = {0: 4}
-    await here.intake.reread_lost()
-    assert here.source.rewinds == [(0, 0), (0, 0)]
+    sought = []
+    for _ in range(20):
+        now += 1
+        await here.intake.reread_lost()
+        sought.append(len(here.source.rewinds))
+    assert sought == [1] * 1 + [2] * 4 + [3] * 8 + [4] * 7
+    assert set(here.source.rewinds) == {(0, 0)}
 
 
 async def test_records_lost_at_the_end_are_read_again_when_nothing_arrives(here: Setting) -> None:
