@@ -17,6 +17,7 @@ from headgate.streams.deliveries import DeliveryWanted
 from headgate.streams.engine.batch import Batch
 from headgate.streams.engine.intake import Delivered
 from headgate.streams.errors import CannotDecode, StoreUnavailable
+from headgate.streams.event_filters import filters_of
 from headgate.streams.facts import mode_of
 from headgate.streams.settings import Settings
 from headgate.streams.topics import PAYMENT_FACTS
@@ -29,8 +30,6 @@ log = structlog.get_logger(__name__)
 
 ROUNDS_MAX = 10
 """How often one batch is matched anew because the configuration changed meanwhile."""
-EVERYTHING = "*"
-"""The event type by which an endpoint asks for all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,15 +136,18 @@ class EndpointIndex:
         self.configuration = configuration
         self._found: dict[tuple[str, str, str], list[Endpoint]] = {}
         for endpoint in configuration.endpoints.values():
-            for event_type in endpoint.event_types if endpoint.enabled else ():
-                key = (endpoint.merchant_id, endpoint.mode, event_type)
+            wanted = endpoint.event_types if endpoint.enabled and not endpoint.deleted else ()
+            for event_filter in wanted:
+                key = (endpoint.merchant_id, endpoint.mode, event_filter)
                 self._found.setdefault(key, []).append(endpoint)
 
     def of(self, about: About) -> list[Endpoint]:
         """The endpoints that want this fact, each once."""
-        named = self._found.get((about.merchant_id, about.mode, about.type), [])
-        greedy = self._found.get((about.merchant_id, about.mode, EVERYTHING), [])
-        return named + [endpoint for endpoint in greedy if endpoint not in named]
+        found: dict[str, Endpoint] = {}
+        for event_filter in filters_of(about.type):
+            for endpoint in self._found.get((about.merchant_id, about.mode, event_filter), ()):
+                found[endpoint.id] = endpoint
+        return list(found.values())
 
 
 def about_fact(record: Delivered) -> About:

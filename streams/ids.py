@@ -89,6 +89,16 @@ def api_key_id(merchant_id: str, mode: str, key: str) -> str:
     return _derive(f"key_{mode}_", 20, merchant_id, mode, key)
 
 
+def endpoint_id(merchant_id: str, mode: str, key: str) -> str:
+    """The webhook endpoint that a request under this idempotency key makes."""
+    return _derive("whe_", _LONG, merchant_id, mode, key)
+
+
+def rotation_id(endpoint: str, key: str) -> str:
+    """The rotation of an endpoint's secret that a request under this idempotency key makes."""
+    return _derive("rot_", _LONG, endpoint, key)
+
+
 def draw_key() -> str:
     """A time-ordered random key for a request that brought none."""
     return f"{now_ms():012x}{os.urandom(10).hex()}"

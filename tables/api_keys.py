@@ -132,7 +132,7 @@ async def create(postgres: Postgres, wanted: KeyWanted, drawn: Drawn) -> KeyMade
     Raises ActorNotActive, KeyRequestDiffers or TooManyKeys.
     """
     async with changing(postgres) as connection:
-        await _check_actor(connection, drawn.actor)
+        await check_actor(connection, drawn.actor)
         made = await _made_before(connection, drawn)
         if made is not None:
             return made
@@ -156,7 +156,7 @@ async def rotate(
     Raises ActorNotActive, KeyUnknown, KeyNotActive or KeyRequestDiffers.
     """
     async with changing(postgres) as connection:
-        await _check_actor(connection, drawn.actor)
+        await check_actor(connection, drawn.actor)
         old = await _stored(connection, key_id, whose)
         made = await _made_before(connection, drawn)
         if made is not None:
@@ -184,7 +184,7 @@ async def revoke(
 ) -> StoredKey:
     """End a key at once; one that is revoked stays so. Raises ActorNotActive or KeyUnknown."""
     async with changing(postgres) as connection:
-        await _check_actor(connection, actor)
+        await check_actor(connection, actor)
         key = await _stored(connection, key_id, whose)
         if key.revoked_at is not None:
             return key
@@ -194,8 +194,9 @@ async def revoke(
         return await _stored(connection, key_id, None)
 
 
-async def _check_actor(connection: Connection, actor: str) -> None:
-    """Changes come one by one, so a key that was revoked before this one makes no successor."""
+async def check_actor(connection: Connection, actor: str) -> None:
+    """Changes come one by one, so a key that was revoked before this one changes nothing more.
+    Raises ActorNotActive."""
     if actor != OPERATOR_ACTOR:
         key = await _stored(connection, actor, None)
         if key.status in ("revoked", "expired"):

@@ -7,6 +7,7 @@ import contextlib
 import os
 from pathlib import Path
 
+import orjson
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -14,7 +15,7 @@ from headgate.streams.commands import Mode
 from headgate.streams.errors import StoreUnavailable
 from headgate.streams.settings import Settings
 from headgate.tables.acquirer_knobs import Knobs
-from headgate.tables.postgres import Postgres
+from headgate.tables.postgres import Postgres, Row
 from headgate.tables.scopes import DEFAULT_SCOPES
 
 log = structlog.get_logger(__name__)
@@ -93,7 +94,9 @@ class Endpoint(BaseModel):
     sealed_headers: str | None = None
     """Headers that every attempt carries: a JSON object of texts, sealed."""
     rate_per_s: int | None = None
-    """Attempts a second at most; None is no limit."""
+    """Attempts a second at most, as the merchant wants it; None is no limit."""
+    allowed_per_min: int | None = None
+    """Attempts a minute at most, as the receiver allowed it when it was verified."""
     fifo: bool = False
     """Whether deliveries go one after the other, in the order of their events (08 R32)."""
     fifo_blocks: bool = False
@@ -102,6 +105,12 @@ class Endpoint(BaseModel):
     """The ed25519 key of an endpoint that asked for `v1a` signatures too, sealed."""
     deleted: bool = False
     """A tombstone: its deliveries are canceled (08 R31)."""
+
+    @property
+    def attempts_per_s(self) -> float | None:
+        """Attempts a second at most, by whichever limit is the lower; None is no limit."""
+        allowed = self.allowed_per_min / 60 if self.allowed_per_min else None
+        return min((limit for limit in (self.rate_per_s, allowed) if limit), default=None)
 
 
 class Configuration(BaseModel):
@@ -134,7 +143,7 @@ async def read(postgres: Postgres) -> Configuration:
         raise StoreUnavailable("the configuration row is missing: run `headgate migrate`")
     merchants = [Merchant(**dict(r)) for r in await postgres.fetch("merchants")]
     keys = [ApiKey(**dict(r)) for r in await postgres.fetch("api_keys")]
-    endpoints = [Endpoint(**dict(r)) for r in await postgres.fetch("webhook_endpoints")]
+    endpoints = [_endpoint(r) for r in await postgres.fetch("webhook_endpoints")]
     knobs = await postgres.fetch("acquirer_knobs")
     return Configuration(
         version=row["version"],
@@ -144,6 +153,12 @@ async def read(postgres: Postgres) -> Configuration:
         endpoints={endpoint.id: endpoint for endpoint in endpoints},
         knobs={r["merchant_id"]: Knobs.model_validate_json(r["knobs"]) for r in knobs},
     )
+
+
+def _endpoint(row: Row) -> Endpoint:
+    members = dict(row)
+    older = orjson.loads(members.pop("older_secrets", None) or b"[]")
+    return Endpoint(older_secrets=older, **members)
 
 
 class ConfigurationCopy:

@@ -19,8 +19,12 @@ select id, merchant_id, mode, secret_hash, revoked_at is not null as revoked, na
 from api_keys
 
 -- name: webhook_endpoints
-select id, merchant_id, mode, is_default, url, sealed_secret, event_types, enabled
-from webhook_endpoints
+-- Of deleted ones those that may still have a delivery on its way: the longest schedule, and slack.
+select id, merchant_id, mode, is_default, url, sealed_secret, event_types, enabled, older_secrets,
+    schedule, waits_ms, sealed_headers, rate_per_s, allowed_per_min, fifo, fifo_blocks,
+    sealed_signing_key, deleted_at is not null as deleted
+from webhook_endpoints left join live_webhook_secrets on endpoint_id = id
+where deleted_at is null or deleted_at > now() - interval '90 days'
 
 -- name: create_merchant
 insert into merchants(id, name, email) values($1, $2, $3)
