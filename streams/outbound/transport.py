@@ -72,7 +72,8 @@ class PinnedTransport(httpx.AsyncBaseTransport):
         self._limits = Limits(settings.webhook_header_bytes_max, settings.webhook_answer_bytes_max)
         self._idle = IdleConnections(
             idle_s=settings.webhook_idle_s,
-            per_key_max=settings.webhook_endpoint_in_flight_max,
+            # One host may serve many endpoints: what is under way there at once comes back.
+            per_key_max=settings.webhook_address_in_flight_max,
             total_max=settings.webhook_idle_max,
         )
         self._crowd = Crowd(settings.webhook_address_in_flight_max)

@@ -61,11 +61,20 @@ async def test_64_at_once_all_get_their_own_answer() -> None:
         body = b"body %d" % number
         return (await way_out.post(there.url, body, {}, 5000)).body == body
 
-    async with receiver(echo) as there, transport(webhook_endpoint_in_flight_max=16) as way_out:
+    async with receiver(echo) as there, transport(webhook_address_in_flight_max=16) as way_out:
         for start in range(0, 640, 64):
             assert all(await asyncio.gather(*[one(start + n) for n in range(64)]))
         assert len(way_out._idle) <= 16
     assert len(there.requests) == 640
+
+
+async def test_a_host_that_many_endpoints_share_keeps_the_connections_of_all_of_them() -> None:
+    """Of 32 endpoints with two under way each; a new connection costs more than a webhook."""
+    async with receiver(answering(OK)) as there, transport(webhook_endpoint_in_flight_max=2) as out:
+        for _ in range(5):
+            urls = [f"{there.url}?endpoint={n % 32}" for n in range(64)]
+            await asyncio.gather(*[post(out, url) for url in urls])
+    assert there.connections == 64
 
 
 @pytest.mark.parametrize(
