@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from headgate.streams import ids
 from headgate.streams.bus import Bus, Record
+from headgate.streams.clock import from_iso
 from headgate.streams.codec import dead_letter, header
 from headgate.streams.commands import Mode
 from headgate.streams.crashpoints import reach
@@ -40,6 +41,9 @@ class About:
     type: str
     merchant_id: str
     mode: Mode
+    at_ms: int
+    """When it became a fact. Not when the record was written: settle may tell a fact twice, and
+    the time is part of the delivery's key."""
 
 
 @dataclass(slots=True)
@@ -157,7 +161,15 @@ def about_fact(record: Delivered) -> About:
     )
     if not (event_id and event_type and merchant_id and livemode):
         raise CannotDecode("a fact needs the headers ce_id, ce_type, merchant-id and livemode")
-    return About(event_id, event_type, merchant_id, mode_of(livemode == "true"))
+    return About(event_id, event_type, merchant_id, mode_of(livemode == "true"), _at_ms(record))
+
+
+def _at_ms(record: Delivered) -> int:
+    told = header(record.headers, "ce_time")
+    try:
+        return record.timestamp_ms if told is None else from_iso(told)
+    except ValueError:
+        raise CannotDecode("the header ce_time is no time with its offset") from None
 
 
 def wanted_by(endpoint: Endpoint, about: About, record: Delivered) -> DeliveryWanted:
@@ -188,5 +200,5 @@ def _wanted(
         type=about.type,
         token=scheduled_token(delivery_id, 1),
         body=body,
-        created_at_ms=record.timestamp_ms,
+        created_at_ms=about.at_ms,
     )

@@ -32,6 +32,7 @@ from headgate.tables.acquirer_knobs import DEFAULTS
 from headgate.tables.claims import PostgresClaims
 from headgate.tables.configuration import ConfigurationCopy
 from headgate.tables.deliveries_store import DeliveryStore
+from headgate.tables.delivery_weeks import DeliveryWeeks
 from headgate.tables.open_payments import OpenPayments
 from headgate.tables.postgres import Postgres
 from headgate.tables.replies import Replies
@@ -80,6 +81,7 @@ def notify(settings: Settings) -> WorkerApp:
     projecting = Project(settings, store, bus)
     worker.batch(WEBHOOKS_ATTEMPTS, projecting.handle, linger_ms=settings.project_linger_ms)
     worker.run_always(configuration.run)
+    worker.run_always(DeliveryWeeks(settings, postgres).run)
     app.service(_pump(worker, settings, bus))
     return app
 

@@ -21,3 +21,13 @@ def from_ms(milliseconds: int) -> datetime:
 def iso(milliseconds: int) -> str:
     """`2026-11-23T16:07:09.123Z`, the form in which times leave Headgate."""
     return from_ms(milliseconds).strftime("%Y-%m-%dT%H:%M:%S.") + f"{milliseconds % 1000:03}Z"
+
+
+@lru_cache(maxsize=1024)
+def from_iso(text: str) -> int:
+    """Milliseconds since 1970 of a time as `iso` tells it. Raises ValueError, also for a time
+    without its offset from UTC."""
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError("a time needs its offset from UTC")
+    return round(at.timestamp() * 1000)

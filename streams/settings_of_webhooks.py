@@ -88,6 +88,8 @@ class WebhookKnobs(BaseSettings):
     """How long a name without addresses is remembered, so that it costs no further lookups."""
     webhook_dns_lookups_max: PositiveInt = 32
     """Lookups of names in flight per process; a slow name server holds up one of them each."""
+    webhook_retention_days: PositiveInt = 90
+    """How long webhook deliveries and their attempts are kept. They are dropped by whole weeks."""
     delay_window_max: PositiveInt = 500
     """Records per partition of a delay topic that the pump holds in memory."""
 

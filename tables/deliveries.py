@@ -20,8 +20,9 @@ JITTER = 0.1
 """A retry is up to this share of its wait later, never earlier, than the schedule says."""
 RETRY_AFTER_MAX_MS = 86_400_000
 """The longest `Retry-After` that is honoured."""
-ANSWER_CHARACTERS_MAX = 1000
-"""Characters of an answer that the log and the deliveries table keep, as in the seed."""
+ANSWER_CHARACTERS_MAX = 16_384
+"""Characters of an answer that the log and its row keep; a delivery shows the first 1000 of its
+last one, as in the seed."""
 
 _SECONDS_DIGITS_MAX = 9
 

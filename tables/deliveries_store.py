@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+
+import orjson
 
 from headgate.streams.clock import from_ms
 from headgate.streams.deliveries import AttemptMade, DeliveryWanted
@@ -68,9 +71,12 @@ class DeliveryStore:
 
     async def known(self, wanted: Sequence[DeliveryWanted]) -> list[Known]:
         """What is known of each, in their order."""
-        keys = list(dict.fromkeys((one.delivery_id, one.token) for one in wanted))
+        keys = {(one.delivery_id, one.token): from_ms(one.created_at_ms) for one in wanted}
         rows = await self._postgres.fetch(
-            "attempts_recorded", [delivery for delivery, _ in keys], [token for _, token in keys]
+            "attempts_recorded",
+            [delivery for delivery, _ in keys],
+            [token for _, token in keys],
+            list(keys.values()),
         )
         found = {
             (row["delivery_id"], row["token"]): Known(
@@ -92,20 +98,31 @@ class DeliveryStore:
             WEBHOOKS_ATTEMPTS.name,
             *claim_columns(claims, positions),
             *(_column(made, name) for name in ("delivery_id", *_OF_THE_EVENT, *_OF_THE_ATTEMPT)),
-            [from_ms(one.started_at_ms) for one in made],
-            [one.duration_ms for one in made],
-            [one.next_attempt for one in made],
-            [None if one.next_at_ms is None else from_ms(one.next_at_ms) for one in made],
+            *(_headers(made, name) for name in ("request_headers", "answer_headers")),
+            *(_column(made, name) for name in ("connect_ms", "first_byte_ms")),
+            *(_times(made, name) for name in ("created_at_ms", "started_at_ms")),
+            *(_column(made, name) for name in ("duration_ms", "next_attempt")),
+            _times(made, "next_at_ms"),
         )
         _held(row, WEBHOOKS_ATTEMPTS.name, claims)
 
 
-_OF_THE_EVENT = ("event_id", "endpoint_id", "merchant_id", "mode", "payment_id", "type")
+_OF_THE_EVENT = (
+    *("event_id", "endpoint_id", "merchant_id", "mode", "payment_id", "replay_id", "type"),
+)
 _OF_THE_ATTEMPT = ("token", "attempt", "manual", "kind", "status_code", "error", "answer")
 
 
 def _column(rows: Iterable[DeliveryWanted | AttemptMade], name: str) -> list[object]:
     return [getattr(row, name) for row in rows]
+
+
+def _times(rows: Iterable[AttemptMade], name: str) -> list[datetime | None]:
+    return [None if (at := getattr(row, name)) is None else from_ms(at) for row in rows]
+
+
+def _headers(rows: Iterable[AttemptMade], name: str) -> list[str]:
+    return [orjson.dumps(getattr(row, name)).decode() for row in rows]
 
 
 def _held(row: Row | None, topic: str, claims: Mapping[int, Claim]) -> Row:

@@ -6,8 +6,10 @@ from importlib.resources import files
 
 import asyncpg
 
+from headgate.streams.clock import now_ms
 from headgate.streams.errors import StoreUnavailable
 from headgate.streams.settings import Settings
+from headgate.tables import delivery_weeks
 
 LOCK = 4_803_217
 """The advisory lock that two migrators meet at."""
@@ -21,7 +23,8 @@ def available() -> list[tuple[str, str]]:
 
 
 async def migrate(settings: Settings) -> list[str]:
-    """Bring the namespace's schema up to date and return the names of what was applied.
+    """Bring the namespace's schema up to date, make the weeks that deliveries need, drop those
+    whose retention is over, and return the names of the migrations that were applied.
 
     Raises StoreUnavailable when PostgreSQL is away. Safe to run twice and from several places.
     """
@@ -30,7 +33,9 @@ async def migrate(settings: Settings) -> list[str]:
     except (OSError, TimeoutError, asyncpg.PostgresError) as error:
         raise StoreUnavailable(f"PostgreSQL is away: {error}") from error
     try:
-        return await _apply(connection, settings.schema_name)
+        applied = await _apply(connection, settings.schema_name)
+        await delivery_weeks.tend(connection, settings, now_ms())
+        return applied
     finally:
         await connection.close()
 

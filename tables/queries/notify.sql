@@ -21,28 +21,30 @@ with held as (
         as mine(partition, next_offset, published_offset)
     where c.topic = $1 and c.partition = mine.partition and exists (select 1 from go)
 ), wanted as (
-    insert into webhook_deliveries (id, event_id, endpoint_id, merchant_id, mode, payment_id, type,
-        created_at)
-    select w.id, w.event_id, w.endpoint_id, w.merchant_id, w.mode, w.payment_id, w.type,
-        w.created_at
+    insert into webhook_deliveries (id, event_id, endpoint_id, merchant_id, mode, payment_id,
+        replay_id, type, created_at)
+    select w.id, w.event_id, w.endpoint_id, w.merchant_id, w.mode, w.payment_id, w.replay_id,
+        w.type, w.created_at
     from unnest($7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[],
-        $13::text[], $14::timestamptz[])
-        as w(id, event_id, endpoint_id, merchant_id, mode, payment_id, type, created_at)
+        $13::text[], $14::text[], $15::timestamptz[])
+        as w(id, event_id, endpoint_id, merchant_id, mode, payment_id, replay_id, type, created_at)
     where exists (select 1 from go)
-    on conflict (id) do nothing
+    on conflict (id, created_at) do nothing
     returning id
 )
 select (select stands from claim) as held, (select version from latest) as version,
     array(select id from wanted) as fresh
 
 -- name: attempts_recorded
--- What is known of each wanted attempt, and whether its delivery has arrived.
+-- What is known of each wanted attempt, and whether its delivery has arrived. created_at names the
+-- week that the rows are in.
 select w.delivery_id, w.token, a.token is not null as recorded, a.next_attempt,
     round(extract(epoch from a.next_at) * 1000)::bigint as next_at_ms,
     coalesce(d.status = 'success', false) as delivered
-from unnest($1::text[], $2::text[]) as w(delivery_id, token)
-left join webhook_attempts a using (delivery_id, token)
-left join webhook_deliveries d on d.id = w.delivery_id
+from unnest($1::text[], $2::text[], $3::timestamptz[]) as w(delivery_id, token, created_at)
+left join webhook_attempts a on a.delivery_id = w.delivery_id and a.token = w.token
+    and a.delivery_created_at = w.created_at
+left join webhook_deliveries d on d.id = w.delivery_id and d.created_at = w.created_at
 
 -- name: project_attempts
 -- Attempts into rows, while the claims stand. An attempt counts once, by its token; a success is
@@ -63,47 +65,61 @@ with held as (
         as mine(partition, next_offset, published_offset)
     where c.topic = $1 and c.partition = mine.partition and (select stands from claim)
 ), made as (
-    select * from unnest($6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
-        $12::text[], $13::text[], $14::int[], $15::bool[], $16::text[], $17::int[], $18::text[],
-        $19::text[], $20::timestamptz[], $21::int[], $22::int[], $23::timestamptz[])
-        as m(delivery_id, event_id, endpoint_id, merchant_id, mode, payment_id, type, token,
-            attempt, manual, kind, status_code, error, answer, started_at, duration_ms,
+    -- Attempts told before they named their delivery's time take it from its row.
+    select m.*, coalesce(m.named, (
+        select d.created_at from webhook_deliveries d where d.id = m.delivery_id limit 1
+    ), min(m.started_at) over (partition by m.delivery_id)) as created_at
+    from unnest($6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
+        $12::text[], $13::text[], $14::text[], $15::int[], $16::bool[], $17::text[], $18::int[],
+        $19::text[], $20::text[], $21::jsonb[], $22::jsonb[], $23::int[], $24::int[],
+        $25::timestamptz[], $26::timestamptz[], $27::int[], $28::int[], $29::timestamptz[])
+        as m(delivery_id, event_id, endpoint_id, merchant_id, mode, payment_id, replay_id, type,
+            token, attempt, manual, kind, status_code, error, answer, request_headers,
+            answer_headers, connect_ms, first_byte_ms, named, started_at, duration_ms,
             next_attempt, next_at)
     where (select stands from claim)
 ), noted as (
-    insert into webhook_attempts as a (delivery_id, token, attempt, manual, kind, status_code,
-        error, answer, started_at, duration_ms, next_attempt, next_at)
-    select distinct on (delivery_id, token) delivery_id, token, attempt, manual, kind, status_code,
-        error, answer, started_at, duration_ms, next_attempt, next_at
+    insert into webhook_attempts as a (delivery_id, delivery_created_at, token, attempt, manual,
+        kind, status_code, error, answer, request_headers, answer_headers, connect_ms,
+        first_byte_ms, started_at, duration_ms, next_attempt, next_at)
+    select distinct on (delivery_id, created_at, token) delivery_id, created_at, token, attempt,
+        manual, kind, status_code, error, answer, request_headers, answer_headers, connect_ms,
+        first_byte_ms, started_at, duration_ms, next_attempt, next_at
     from made
-    order by delivery_id, token, kind = 'success' desc, started_at
-    on conflict (delivery_id, token) do update set
+    order by delivery_id, created_at, token, kind = 'success' desc, started_at
+    on conflict (delivery_id, token, delivery_created_at) do update set
         kind = excluded.kind, status_code = excluded.status_code, error = excluded.error,
-        answer = excluded.answer, started_at = excluded.started_at,
+        answer = excluded.answer, request_headers = excluded.request_headers,
+        answer_headers = excluded.answer_headers, connect_ms = excluded.connect_ms,
+        first_byte_ms = excluded.first_byte_ms, started_at = excluded.started_at,
         duration_ms = excluded.duration_ms, next_attempt = null, next_at = null
     where a.kind <> 'success' and excluded.kind = 'success'
-    returning a.*, xmax = 0 as fresh
+    returning a.*
 ), counted as (
-    select delivery_id, count(*) filter (where fresh) as attempts, max(started_at) as last_at,
-        bool_or(kind = 'success') as succeeded
-    from noted group by delivery_id
+    -- What this statement has noted is not to be seen in the table yet.
+    select n.delivery_id, n.delivery_created_at as created_at,
+        count(*) filter (where a.token is null) as attempts, max(n.started_at) as last_at,
+        bool_or(n.kind = 'success') as succeeded
+    from noted n left join webhook_attempts a on a.delivery_id = n.delivery_id
+        and a.token = n.token and a.delivery_created_at = n.delivery_created_at
+    group by n.delivery_id, n.delivery_created_at
 ), shown as (
     select distinct on (delivery_id) delivery_id, status_code,
-        case when status_code is null then error else answer end as body
+        case when status_code is null then error else left(answer, 1000) end as body
     from noted order by delivery_id, kind = 'success' desc, started_at desc
 ), scheduled as (
     select distinct on (delivery_id) delivery_id, next_at
     from noted where not manual order by delivery_id, attempt desc
 ), told as (
     select distinct on (delivery_id) delivery_id, event_id, endpoint_id, merchant_id, mode,
-        payment_id, type, started_at
-    from made order by delivery_id, started_at
+        payment_id, replay_id, type
+    from made order by delivery_id
 ), projected as (
     insert into webhook_deliveries as d (id, event_id, endpoint_id, merchant_id, mode, payment_id,
-        type, created_at, attempts, last_attempt_at, status, next_retry_at, response_code,
-        response_body)
-    select delivery_id, event_id, endpoint_id, merchant_id, mode, payment_id, type, started_at,
-        attempts, last_at,
+        replay_id, type, created_at, attempts, last_attempt_at, status, next_retry_at,
+        response_code, response_body)
+    select delivery_id, event_id, endpoint_id, merchant_id, mode, payment_id, replay_id, type,
+        created_at, attempts, last_at,
         case when succeeded then 'success'
             when s.delivery_id is not null and s.next_at is null then 'failed'
             else 'pending' end,
@@ -111,7 +127,7 @@ with held as (
         status_code, body
     from counted join shown using (delivery_id) join told using (delivery_id)
     left join scheduled s using (delivery_id)
-    on conflict (id) do update set
+    on conflict (id, created_at) do update set
         attempts = d.attempts + excluded.attempts,
         last_attempt_at = greatest(d.last_attempt_at, excluded.last_attempt_at),
         -- Pending without a next try: nothing but attempts that a person asked for.

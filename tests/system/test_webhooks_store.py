@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import AsyncIterator, Sequence
 from typing import cast
@@ -12,6 +13,7 @@ from headgate.agents.notify import Notify
 from headgate.agents.project import Project
 from headgate.streams import ids
 from headgate.streams.bus import Bus, Record
+from headgate.streams.clock import from_ms
 from headgate.streams.codec import decode, encode
 from headgate.streams.deliveries import DELIVERY_WANTED, AttemptMade, DeliveryWanted, Kind
 from headgate.streams.engine.batch import Batch
@@ -126,6 +128,7 @@ class Shop:
                 "status_code": 200 if kind == "success" else 500,
                 "error": None,
                 "answer": f"answer {attempt}",
+                "created_at_ms": NOW,
                 "started_at_ms": NOW + attempt * 1000,
                 "duration_ms": 5,
                 "next_attempt": None if last else attempt + 1,
@@ -180,6 +183,22 @@ async def test_a_fact_told_twice_is_the_same_delivery_marked_as_repeated_08_r27(
     assert first.value == second.value
     assert "repeated" not in dict(first.headers)
     assert "repeated" in dict(second.headers)
+
+
+async def test_a_fact_written_again_at_another_time_is_the_same_delivery(shop: Shop) -> None:
+    facts = [shop.fact(ce_time="2026-11-23T16:07:09.123Z") for _ in range(2)]
+    facts[1].timestamp_ms += 60_000
+    for fact in facts:
+        await shop.notify.handle(shop.batch(fact))
+    first, second = shop.wanted()
+    assert first == second
+    assert (await shop.row(first.delivery_id))["created_at"] == from_ms(first.created_at_ms)
+
+
+async def test_a_fact_whose_time_cannot_be_read_is_a_dead_letter(shop: Shop) -> None:
+    await shop.notify.handle(shop.batch(shop.fact(ce_time="yesterday")))
+    [dead] = shop.log.records
+    assert dead.topic.endswith("payments.facts.dead")
 
 
 async def test_facts_that_nobody_wants_only_move_the_position(shop: Shop) -> None:
@@ -268,6 +287,34 @@ async def test_the_last_failure_fails_the_delivery_and_a_retry_turns_it_green(sh
     assert (row["status"], row["attempts"]) == ("success", 7)
 
 
+async def test_an_attempt_keeps_all_that_was_told_of_it(shop: Shop) -> None:
+    told = {
+        "request_headers": {"webhook-id": "evt_1", "X-Shop": "****"},
+        "answer_headers": {"Server": "shop"},
+        "connect_ms": 3,
+        "first_byte_ms": 9,
+        "answer": "a" * 16_384,
+    }
+    await shop.attempt(1, "failed", **told)
+    async with shop.postgres.connection() as connection:
+        row = await connection.fetchrow("select * from webhook_attempts")
+    assert row is not None
+    assert {name: json.loads(row[name]) for name in ("request_headers", "answer_headers")} == {
+        name: told[name] for name in ("request_headers", "answer_headers")
+    }
+    assert (row["connect_ms"], row["first_byte_ms"], row["answer"]) == (3, 9, told["answer"])
+    assert (await shop.row())["response_body"] == "a" * 1000
+    (known,) = await shop.store.known([wanted_of(shop, 1)])
+    assert known.recorded
+
+
+async def test_attempts_told_before_they_named_a_time_find_their_delivery(shop: Shop) -> None:
+    await shop.attempt(1, "failed")
+    await shop.attempt(2, "success", created_at_ms=None)
+    row = await shop.row()
+    assert (row["status"], row["attempts"]) == ("success", 2)
+
+
 async def test_an_attempt_told_twice_counts_once(shop: Shop) -> None:
     made = shop.made(1, "failed")
     await shop.attempts(made, made)
@@ -322,5 +369,5 @@ async def test_an_attempt_that_cannot_be_read_is_a_dead_letter(shop: Shop) -> No
 def wanted_of(shop: Shop, attempt: int) -> DeliveryWanted:
     made = shop.made(attempt, "failed")
     return DeliveryWanted.model_validate(
-        made.model_dump(include=set(DeliveryWanted.model_fields)) | {"body": "", "created_at_ms": 1}
+        made.model_dump(include=set(DeliveryWanted.model_fields)) | {"body": ""}
     )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.streams.clock import from_ms, iso, now_ms
+from headgate.streams.clock import from_iso, from_ms, iso, now_ms
 
 YEAR_9999_MS = 253_402_300_799_999
 
@@ -42,3 +42,14 @@ def test_no_millisecond_is_lost_or_rounded(milliseconds: int) -> None:
 def test_a_time_survives_the_way_through_datetime(milliseconds: int) -> None:
     assert round(from_ms(milliseconds).timestamp() * 1000) == milliseconds
     assert from_ms(milliseconds).tzinfo == UTC
+
+
+@given(st.integers(0, YEAR_9999_MS))
+def test_a_time_is_read_back_as_it_was_told(milliseconds: int) -> None:
+    assert from_iso(iso(milliseconds)) == milliseconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "2026-11-23T16:07:09.123", "2026-11-23"])
+def test_what_is_no_time_with_its_offset_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        from_iso(text)

@@ -391,8 +391,8 @@ async def test_what_cannot_be_read_goes_to_the_dead_letters() -> None:
 
 async def test_an_answer_is_kept_as_text_that_postgresql_takes() -> None:
     house = House()
-    house.receiver.answers = [answer(200, b"a\0\xff" + b"x" * 5000)]
+    house.receiver.answers = [answer(200, b"a\0\xff" + b"x" * 20_000)]
     await house.handle()
     (made,) = house.log.attempts()
     assert made.answer.startswith("a\ufffd\ufffdx")
-    assert len(made.answer) == 1000
+    assert len(made.answer) == 16_384

@@ -112,6 +112,6 @@ def test_the_last_time_that_is_decodable_is_one_that_the_clock_can_tell() -> Non
 def test_a_fact_of_which_no_delivery_can_be_made_is_undecodable(
     event_id: str, key: bytes, at_ms: int
 ) -> None:
-    fact = Delivered("payments.facts", 0, 0, key, b"{}", {}, at_ms, event(0))
+    fact = Delivered("payments.facts", 0, 0, key, b"{}", {}, AT_MS, event(0))
     with pytest.raises(CannotDecode):
-        wanted_by(ENDPOINT, About(event_id, "payment.success", "mer_1", "test"), fact)
+        wanted_by(ENDPOINT, About(event_id, "payment.success", "mer_1", "test", at_ms), fact)
