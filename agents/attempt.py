@@ -8,6 +8,7 @@ from typing import Protocol
 
 import structlog
 
+from headgate.agents.attempt_traces import request_of, traced
 from headgate.agents.keyring import Keyring, Keys
 from headgate.streams.clock import now_ms
 from headgate.streams.deliveries import DeliveryWanted
@@ -16,7 +17,7 @@ from headgate.streams.secrets import SecretBox
 from headgate.streams.settings import Settings
 from headgate.streams.signatures import sign
 from headgate.tables.configuration import Endpoint
-from headgate.tables.deliveries import ANSWER_CHARACTERS_MAX, Outcome, answered, no_answer
+from headgate.tables.deliveries import Outcome, Trace, answered, no_answer
 
 log = structlog.get_logger(__name__)
 
@@ -45,10 +46,7 @@ class Posted:
     endpoint: Endpoint
     """As it was configured then."""
     outcome: Outcome
-    started_at_ms: int
-    duration_ms: int = 0
-    answer: str = ""
-    """The beginning of what the receiver said."""
+    trace: Trace
 
 
 class Poster:
@@ -66,9 +64,9 @@ class Poster:
     async def post(self, endpoint: Endpoint, keys: Keys, wanted: DeliveryWanted) -> Posted | None:
         """Sign and post, within the deadline. No answer, of whatever kind, is an outcome; None
         means that nothing was sent, since too much is under way to the receiver's address."""
-        body, started_at_ms = wanted.body.encode(), now_ms()
+        body, at_ms, headers = wanted.body.encode(), now_ms(), dict[str, str]()
         try:
-            headers = _headers(keys, wanted, body, started_at_ms)
+            headers = _headers(keys, wanted, body, at_ms)
             livemode = endpoint.mode == "live"
             answer = await self._sender.post(
                 endpoint.url, body, headers, self._timeout_ms, livemode=livemode
@@ -77,23 +75,18 @@ class Poster:
             if failure.kind == "crowded":
                 return None
             outcome = no_answer(failure.reason, blocked=failure.kind == "blocked")
-            return Posted(endpoint, outcome, started_at_ms, round(failure.duration_ms))
+            trace = Trace(at_ms, round(failure.duration_ms), request_of(keys, headers))
         except Exception:  # one endpoint must not end the process: its records would come again
             log.exception("attempt failed in here", delivery_id=wanted.delivery_id)
             outcome = no_answer("the attempt failed inside Headgate")
-            return Posted(endpoint, outcome, started_at_ms, now_ms() - started_at_ms)
-        outcome = answered(answer.status, answer.header("Retry-After"), now_ms())
-        return Posted(
-            endpoint, outcome, started_at_ms, round(answer.duration_ms), _text(answer.body)
-        )
+            trace = Trace(at_ms, now_ms() - at_ms, request_of(keys, headers))
+        else:
+            outcome = answered(answer.status, answer.header("Retry-After"), now_ms())
+            trace = traced(answer, at_ms, request_of(keys, headers))
+        return Posted(endpoint, outcome, trace)
 
 
 def _headers(keys: Keys, wanted: DeliveryWanted, body: bytes, at_ms: int) -> dict[str, str]:
     """The merchant's own headers, and the signatures of this moment."""
     signed = sign(keys.live(at_ms), wanted.event_id, at_ms // 1000, body, keys.signing_key)
     return keys.headers | signed
-
-
-def _text(body: bytes) -> str:
-    """The beginning of an answer as text that PostgreSQL takes."""
-    return body.decode(errors="replace").replace("\0", "\ufffd")[:ANSWER_CHARACTERS_MAX]

@@ -26,7 +26,7 @@ from headgate.streams.settings import Settings
 from headgate.streams.topics import WEBHOOKS_READY
 from headgate.tables import deliveries
 from headgate.tables.configuration import ConfigurationCopy, Endpoint
-from headgate.tables.deliveries import HELD, REPEATED, Outcome, Successor
+from headgate.tables.deliveries import HELD, REPEATED, Outcome, Successor, Trace
 from headgate.tables.deliveries_store import DeliveryStore, Known
 from headgate.tables.postgres import RowRefused
 from headgate.tables.schedules import waits_of
@@ -128,7 +128,7 @@ class Deliver:
         if endpoint is None or keys is None:
             return UNREADY_MS
         if not endpoint.enabled:
-            return Posted(endpoint, DISABLED, now_ms())
+            return Posted(endpoint, DISABLED, Trace(now_ms()))
         place = await self._lanes.enter(endpoint, asked=wanted.manual)
         if not isinstance(place, Place):
             return SOON_MS if place == "soon" else CROWDED_MS
@@ -153,14 +153,7 @@ class Deliver:
         """The attempt and what follows it, in one publish."""
         waits = waits_of(posted.endpoint, self._settings)
         following = deliveries.next_wanted(wanted, posted.outcome, now_ms(), waits)
-        made = deliveries.attempt_made(
-            wanted,
-            posted.outcome,
-            posted.answer,
-            following,
-            started_at_ms=posted.started_at_ms,
-            duration_ms=posted.duration_ms,
-        )
+        made = deliveries.attempt_made(wanted, posted.outcome, posted.trace, following)
         outputs = [deliveries.made_record(made, self._settings)]
         if following is not None:
             outputs.append(self._later(following))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -46,6 +47,22 @@ class Outcome:
     """The receiver asked to be left alone for so long."""
     final: bool = False
     """Nothing may follow, whatever the schedule says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What was seen of one attempt on the wire."""
+
+    started_at_ms: int
+    duration_ms: int = 0
+    request_headers: Mapping[str, str] = field(default_factory=dict)
+    """What was signed and what the merchant added, whose values are masked."""
+    answer_headers: Mapping[str, str] = field(default_factory=dict)
+    answer: str = ""
+    """The beginning of what the receiver said."""
+    connect_ms: int | None = None
+    """Until there was a connection; None when there was none, 0 when one was open already."""
+    first_byte_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,13 +197,7 @@ def jitter_ms(token: str, wait_ms: int) -> int:
 
 
 def attempt_made(
-    wanted: DeliveryWanted,
-    outcome: Outcome,
-    answer: str,
-    following: Successor | None,
-    *,
-    started_at_ms: int,
-    duration_ms: int,
+    wanted: DeliveryWanted, outcome: Outcome, trace: Trace, following: Successor | None
 ) -> AttemptMade:
     """The attempt as the log keeps it."""
     return AttemptMade(
@@ -194,9 +205,13 @@ def attempt_made(
         kind=outcome.kind,
         status_code=outcome.status_code,
         error=outcome.error,
-        answer=answer[:ANSWER_CHARACTERS_MAX],
-        started_at_ms=started_at_ms,
-        duration_ms=duration_ms,
+        answer=trace.answer[:ANSWER_CHARACTERS_MAX],
+        request_headers=dict(trace.request_headers),
+        answer_headers=dict(trace.answer_headers),
+        connect_ms=trace.connect_ms,
+        first_byte_ms=trace.first_byte_ms,
+        started_at_ms=trace.started_at_ms,
+        duration_ms=trace.duration_ms,
         next_attempt=following.wanted.attempt if following else None,
         next_at_ms=following.not_before_ms if following else None,
     )

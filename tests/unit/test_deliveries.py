@@ -186,7 +186,7 @@ def test_jitter_spreads() -> None:
 def test_the_record_of_an_attempt_names_its_successor() -> None:
     following = d.next_wanted(WANTED, FAILED, NOW, SEED_WAITS_MS)
     assert following is not None
-    made = d.attempt_made(WANTED, FAILED, "x" * 20_000, following, started_at_ms=NOW, duration_ms=7)
+    made = d.attempt_made(WANTED, FAILED, d.Trace(NOW, 7, answer="x" * 20_000), following)
     assert (made.token, made.attempt, made.kind, made.error) == ("dlv_1.1", 1, "failed", "refused")
     assert (made.next_attempt, made.next_at_ms) == (2, following.not_before_ms)
     assert len(made.answer) == 16_384
@@ -194,5 +194,5 @@ def test_the_record_of_an_attempt_names_its_successor() -> None:
 
 def test_the_record_of_the_last_attempt_names_none() -> None:
     outcome = d.answered(200, None, NOW)
-    made = d.attempt_made(WANTED, outcome, "ok", None, started_at_ms=NOW, duration_ms=7)
+    made = d.attempt_made(WANTED, outcome, d.Trace(NOW, 7, answer="ok"), None)
     assert (made.next_attempt, made.next_at_ms, made.status_code) == (None, None, 200)

@@ -396,3 +396,25 @@ async def test_an_answer_is_kept_as_text_that_postgresql_takes() -> None:
     (made,) = house.log.attempts()
     assert made.answer.startswith("a\ufffd\ufffdx")
     assert len(made.answer) == 16_384
+
+
+async def test_an_attempt_tells_what_was_sent_and_how_long_each_part_took() -> None:
+    sealed = BOX.seal('{"X-Tenant":"7"}')
+    house = House(ENDPOINT.model_copy(update={"sealed_headers": sealed}))
+    house.receiver.answers = [Answer(500, [(b"Server", b"shop")], b"no", False, 1, 2, 3)]
+    await house.handle()
+    (made,) = house.log.attempts()
+    assert made.request_headers["X-Tenant"] == "[hidden]"
+    assert made.request_headers["webhook-id"] == "evt_1"
+    assert (made.connect_ms, made.first_byte_ms, made.duration_ms) == (1, 2, 3)
+    assert (made.answer, made.answer_headers) == ("no", {"server": "shop"})
+    assert made.created_at_ms == WANTED.created_at_ms
+
+
+async def test_an_attempt_without_an_answer_tells_what_was_sent() -> None:
+    house = House()
+    house.receiver.answers = [DeliveryFailed("refused", "connect")]
+    await house.handle()
+    (made,) = house.log.attempts()
+    assert made.request_headers["webhook-id"] == "evt_1"
+    assert (made.answer_headers, made.connect_ms, made.first_byte_ms) == ({}, None, None)

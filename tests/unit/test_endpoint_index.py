@@ -53,7 +53,7 @@ FOUND = EndpointIndex(
     ],
 )
 def test_a_fact_goes_once_to_each_endpoint_that_wants_it(event_type: str, names: list[str]) -> None:
-    about = About("evt_1", event_type, "mer_1", "test")
+    about = About("evt_1", event_type, "mer_1", "test", 0)
     assert [one.id for one in FOUND.of(about)] == names
 
 
