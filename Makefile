@@ -1,6 +1,6 @@
 # The commands of a checkout. They need make, git and Python 3.11, 3.12 or 3.13 with venv; nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help up down reset status test test-fast lint format faults bench bench-decisions
+.PHONY: help up down reset status test test-fast lint format faults bench bench-decisions bench-webhooks
 .DELETE_ON_ERROR:
 
 # The interpreter behind whatever `python3` is here: a link, a shim, an active environment.
@@ -53,6 +53,9 @@ bench: .venv/.synced ## Measure payments per second, end to end
 
 bench-decisions: .venv/.synced ## Measure how long refunds wait for their decision
 	@exec $(BIN)/python -m bench.decisions
+
+bench-webhooks: .venv/.synced ## Measure webhooks per second, and what bad endpoints cost the others
+	@exec $(BIN)/python -m bench.webhooks
 
 .venv/.synced: pyproject.toml uv.lock | $(UV)
 	@echo "preparing the environment in .venv (the first time takes a minute) ..."

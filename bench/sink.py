@@ -2,8 +2,12 @@
 
 POST /anything          200
 POST /reluctant         503 at the first sight of every tenth webhook-id, then 200
-GET  /stats             requests, distinct ids, repeats, repeats with another body
+POST /refuse            503, always
+POST /hang /drip /reset /flood    what their names say, see `bench.trouble`
+GET  /stats             requests, distinct ids, repeats, repeats with another body, refusals,
+                        requests to one of the four
 GET  /seen              how often each webhook-id was received
+GET  /arrivals          when each webhook-id was first received, in milliseconds since 1970
 """
 
 from __future__ import annotations
@@ -11,12 +15,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import time
 import zlib
 from collections import Counter
 from typing import cast
 
 import httptools
 import uvloop
+
+from bench.trouble import KINDS, Trouble
 
 RELUCTANT_ONE_IN = 10
 
@@ -27,9 +34,12 @@ class Received:
     def __init__(self) -> None:
         self.by_id: Counter[str] = Counter()
         self.bodies: dict[str, bytes] = {}
+        self.arrivals: dict[str, int] = {}
         self.refused: set[str] = set()
+        self.refusals = 0
         self.changed = 0
         self.nameless = 0
+        self.troubled = 0
 
     def stats(self) -> dict[str, int]:
         """The counters."""
@@ -41,6 +51,8 @@ class Received:
             "changed": self.changed,
             "nameless": self.nameless,
             "refused": len(self.refused),
+            "refusals": self.refusals,
+            "troubled": self.troubled,
         }
 
     def take(self, path: str, webhook_id: str, body: bytes) -> int:
@@ -52,10 +64,13 @@ class Received:
         if self.bodies.setdefault(webhook_id, digest) != digest:
             self.changed += 1
         one_of_ten = zlib.crc32(webhook_id.encode()) % RELUCTANT_ONE_IN == 0
-        if path == "/reluctant" and one_of_ten and webhook_id not in self.refused:
+        first = path == "/reluctant" and one_of_ten and webhook_id not in self.refused
+        if first or path == "/refuse":
             self.refused.add(webhook_id)
+            self.refusals += 1
             return 503
         self.by_id[webhook_id] += 1
+        self.arrivals.setdefault(webhook_id, time.time_ns() // 1_000_000)
         return 200
 
 
@@ -65,6 +80,7 @@ class Receiver(asyncio.Protocol):
     def __init__(self, received: Received) -> None:
         self._received = received
         self._transport: asyncio.Transport | None = None
+        self._trouble: Trouble | None = None
         self._start()
 
     def _start(self) -> None:
@@ -74,6 +90,15 @@ class Receiver(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+
+    def pause_writing(self) -> None:
+        if self._trouble is not None:
+            self._trouble.paused = True
+
+    def resume_writing(self) -> None:
+        if self._trouble is not None:
+            self._trouble.paused = False
+            self._trouble.flow()
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -94,14 +119,23 @@ class Receiver(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         path = self._url.decode("latin1")
+        shown = {"/seen": self._received.by_id, "/arrivals": self._received.arrivals}
         if path == "/stats":
             self._answer(200, json.dumps(self._received.stats()).encode())
-        elif path == "/seen":
-            self._answer(200, json.dumps(self._received.by_id).encode())
+        elif path in shown:
+            self._answer(200, json.dumps(shown[path]).encode())
+        elif path[1:] in KINDS:
+            self._be_trouble(path[1:])
         else:
             status = self._received.take(path, self._webhook_id, b"".join(self._body))
             self._answer(status, b"{}")
         self._start()
+
+    def _be_trouble(self, kind: str) -> None:
+        self._received.troubled += 1
+        if self._transport is not None:
+            self._trouble = Trouble(self._transport)
+            self._trouble.answer(kind)
 
     def _answer(self, status: int, body: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():

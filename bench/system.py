@@ -79,7 +79,7 @@ async def found() -> System:
     return System(dict(os.environ), document["addresses"])
 
 
-def _walkable_folder() -> Path:
+def walkable_folder() -> Path:
     """A temporary folder that PostgreSQL may walk to when it runs as `nobody`."""
     folder = Path(tempfile.mkdtemp(prefix="headgate-bench-"))
     folder.chmod(0o711)
@@ -91,7 +91,7 @@ async def started(**changes: str) -> AsyncIterator[System]:
     """A `headgate up` of our own, stopped and forgotten afterwards. Raises RuntimeError.
 
     Settings in the environment apply, except those that say where it is."""
-    folder = _walkable_folder()
+    folder = walkable_folder()
     environment = {
         **os.environ,
         "HEADGATE_STATE_DIR": str(folder),
