@@ -41,12 +41,13 @@ def told(settings: Settings, merchant_id: str, number: int) -> Record:
     )
 
 
-async def create_shop(settings: Settings, sink: Receiver) -> str:
-    """A merchant whose webhooks go to the sink; its id."""
+async def create_shop(settings: Settings, sink: Receiver, path: str = "/reluctant") -> str:
+    """A merchant whose webhooks go to this path of the sink; its id."""
     postgres = Postgres(settings)
     try:
-        pair = await merchants.create(postgres, "Shop", "shop@example.com", "test")
-        url = f"http://127.0.0.1:{sink.port}/reluctant"
+        email = f"{ids.draw_id('shop_')}@example.com"
+        pair = await merchants.create(postgres, "Shop", email, "test")
+        url = f"http://127.0.0.1:{sink.port}{path}"
         sealed = SecretBox(settings.secret_key).seal(draw_webhook_secret())
         async with postgres.connection() as connection, connection.transaction():
             await connection.execute(
