@@ -89,7 +89,8 @@ class WorkerApp(faust.App):
         """The tasks of this process, those of the consumer's own thread among them."""
         found = asyncio.all_tasks()
         with contextlib.suppress(ConsumerNotStarted):
-            found |= asyncio.all_tasks(cast(SafeConsumer, self.consumer).thread_loop)
+            thread = cast(SafeConsumer, self.consumer)._thread  # noqa: SLF001
+            found |= asyncio.all_tasks(thread.thread_loop)
         return found
 
 

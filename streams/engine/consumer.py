@@ -60,11 +60,6 @@ class SafeConsumer(driver.Consumer):
         return sum(ledger.unacknowledged for ledger in self._ledgers.values())
 
     @property
-    def thread_loop(self) -> asyncio.AbstractEventLoop:
-        """The loop of the thread that Kafka's client lives in."""
-        return self._thread.thread_loop
-
-    @property
     def member_id(self) -> str:
         """Our name in the consumer group, empty when we are no member."""
         client = self._thread._consumer  # noqa: SLF001 - Faust has no public way to its client

@@ -55,6 +55,10 @@ class SafeThread(driver.AIOKafkaConsumerThread):
         if error is not None:
             await self.crash(error)
 
+    async def join_anew(self) -> None:
+        """Join the group once more, as the member that we are."""
+        self._ensure_consumer()._coordinator.request_rejoin()  # noqa: SLF001
+
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         """Commit what is still ours; whether that worked. The next one commits it otherwise: group
         commits are advisory (08 R4). Stock crashes the worker, even when a rebalance has just

@@ -16,6 +16,8 @@ from headgate.streams.engine.app import WorkerApp, raw_topic
 from headgate.streams.engine.batch import BatchLoop, Handler
 from headgate.streams.engine.bundle import unbundled
 from headgate.streams.engine.claims import ClaimStore, Identity, Ownership
+from headgate.streams.engine.consumer import SafeConsumer
+from headgate.streams.engine.coverage import Assignment, Coverage, assignments
 from headgate.streams.engine.each import EachHandler, EachLoop
 from headgate.streams.engine.intake import Event, Intake
 from headgate.streams.errors import LogUnavailable
@@ -94,6 +96,7 @@ class Worker:
         app.on_before_shutdown.connect(cast("Any", self._stopping))
         self.run_always(bus.start)
         self.run_always(self._beat)
+        self.run_always(Coverage(self._wanted, self._owned, self._assign_anew).run)
 
     def batch(self, topic: Topic, handler: Handler, *, linger_ms: int | None = None) -> BatchLoop:
         """Work on the topic in micro-batches that wait `linger_ms` for company."""
@@ -173,6 +176,16 @@ class Worker:
 
     async def _beat(self) -> None:
         await self.ownership.beat(self._settings.heartbeat_interval_ms / 1000)
+
+    def _wanted(self) -> Assignment:
+        return {name: range(self._settings.partitions) for name in self._names}
+
+    async def _owned(self) -> list[Assignment] | None:
+        return await assignments(self._settings.kafka, self._group)
+
+    async def _assign_anew(self) -> None:
+        thread = cast(SafeConsumer, self.app.consumer)._thread  # noqa: SLF001
+        await thread.call_thread(thread.join_anew)
 
     def _full(self, topic: str) -> str:
         return self._settings.prefix + topic
