@@ -25,6 +25,7 @@ from headgate.http.routing import at, joined, nowhere
 from headgate.http.services import Services
 from headgate.http.simulated_bank import SimulatedBank
 from headgate.http.timeline import Timeline
+from headgate.http.webhook_keys import WebhookKeys
 from headgate.http.webhook_settings import WebhookSettings
 from headgate.http.webhooks import Webhooks
 from headgate.streams.settings import Settings
@@ -124,9 +125,11 @@ def _of_the_service(services: Services) -> list[Route]:
     jobs = JobsStatus(settings, postgres, services.decisions, services.claims)
     bank = SimulatedBank(settings, services.authenticator, postgres, services.configuration)
     errors = ErrorPages()
+    keys = WebhookKeys(services.configuration, services.box)
     return [
         at(f"{API}/test/jobs/status", GET=jobs.show),
         at(f"{API}/test/acquirer", GET=bank.show, PUT=bank.put, DELETE=bank.reset),
+        at("/.well-known/webhook-keys/{endpoint}", "endpoint", GET=keys.show),
         at("/errors", GET=errors.listed),
         at("/errors/{code}", GET=errors.show),
         at("/health", GET=health.health),

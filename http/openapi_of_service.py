@@ -7,6 +7,7 @@ from headgate.http.openapi_operation import API, Operation
 from headgate.http.problems_of_access import LivemodeMismatch
 from headgate.http.problems_of_services import OutcomeUnknown, StoreAway
 from headgate.http.simulated_bank import KnobsAnswer
+from headgate.http.webhook_keys import WebhookKeysAnswer
 from headgate.tables.acquirer_knobs import Knobs
 
 SERVICE = (
@@ -30,6 +31,10 @@ SERVICE = (
         "delete", f"{API}/test/acquirer", "resetTestAcquirer",
         "Unset all that was set for the simulated bank", {200: KnobsAnswer},
         (LivemodeMismatch, OutcomeUnknown), scope="test:write",
+    ),
+    Operation(
+        "get", "/.well-known/webhook-keys/{endpoint}", "getWebhookKeys",
+        "The public keys that verify an endpoint's v1a signatures", {200: WebhookKeysAnswer},
     ),
     Operation(
         "get", "/errors", "listErrors", "Every error, for people", {200: "text/html"},

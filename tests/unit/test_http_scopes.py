@@ -19,6 +19,7 @@ from headgate.tables.scopes import SCOPES
 
 CLOSED = [operation for operation in OPERATIONS if operation.scope is not None]
 OPEN = {
+    "/.well-known/webhook-keys/{endpoint}",
     "/api/v1/test/jobs/status",
     "/api/v1/test/merchant",
     "/errors",
