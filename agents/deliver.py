@@ -83,6 +83,11 @@ class Deliver:
         self.held = 0
         """How often a delivery was held up without an attempt."""
 
+    @property
+    def lanes(self) -> Lanes:
+        """Who may post, and how much at a time."""
+        return self._lanes
+
     async def handle(self, record: Delivered, redelivered: bool) -> None:
         """Make the attempt, unless it was made, and tell it. Never raises Unavailable: what was
         posted must not be posted again because the log is away, so it waits for the log."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -39,6 +39,10 @@ class Lanes:
         self._lanes: dict[str, Lane] = {}
         self._taken = 0
         """Places taken by all lanes."""
+
+    def __iter__(self) -> Iterator[Lane]:
+        """Every lane that is remembered."""
+        return iter(self._lanes.values())
 
     def of(self, endpoint_id: str) -> Lane:
         """The endpoint's lane."""

@@ -1,9 +1,10 @@
-"""Notify: facts are matched to the endpoints that want them; the body is the fact's own bytes."""
+"""Notify: events are matched to the endpoints that want them; the body is the event's own bytes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import structlog
 from pydantic import ValidationError
@@ -20,8 +21,9 @@ from headgate.streams.engine.intake import Delivered
 from headgate.streams.errors import CannotDecode, StoreUnavailable
 from headgate.streams.event_filters import filters_of
 from headgate.streams.facts import mode_of
+from headgate.streams.operational_events import TARGET
 from headgate.streams.settings import Settings
-from headgate.streams.topics import PAYMENT_FACTS
+from headgate.streams.topics import PAYMENT_FACTS, Topic
 from headgate.tables.configuration import Configuration, ConfigurationCopy, Endpoint
 from headgate.tables.deliveries import ready, scheduled_token
 from headgate.tables.deliveries_store import DeliveryStore
@@ -35,15 +37,17 @@ ROUNDS_MAX = 10
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What a fact's headers say, so that a fact that nobody wants is never decoded."""
+    """What an event's headers say, so that one that nobody wants is never decoded."""
 
     event_id: str
     type: str
     merchant_id: str
     mode: Mode
     at_ms: int
-    """When it became a fact. Not when the record was written: settle may tell a fact twice, and
-    the time is part of the delivery's key."""
+    """When it happened. Not when the record was written: it may be told twice, and the time is part
+    of the delivery's key."""
+    endpoint_id: str | None = None
+    """The one endpoint that it is for; None for all that ask for its type."""
 
 
 @dataclass(slots=True)
@@ -56,12 +60,15 @@ class Matched:
 
 
 class Notify:
-    """Handler of the facts loop. Handling a fact twice equals handling it once, by `delivery_id`
-    and the derived token: the first attempt is told again, marked, and deliver looks it up.
+    """Handler of the loop on facts. Handling an event twice equals handling it once, by
+    `delivery_id` and the derived token: the first attempt is told again, marked, and deliver looks
+    it up.
 
-    PostgreSQL away stops the loop: no facts are made without it either, so that a fact is always
+    PostgreSQL away stops the loop: no events are made without it either, so that an event is always
     matched with a configuration at least as new as itself (08 R30, docs/decisions/0011).
     """
+
+    topic: ClassVar[Topic] = PAYMENT_FACTS
 
     def __init__(
         self,
@@ -82,7 +89,8 @@ class Notify:
 
     async def _refuse(self, batch: Batch, reason: str) -> None:
         """08 R6: the only record of the batch is one that PostgreSQL will never take."""
-        log.error("fact refused", offset=batch.records[0].offset, reason=reason)
+        offset = batch.records[0].offset
+        log.error("event refused", topic=self.topic.name, offset=offset, reason=reason)
         await self._store_matched(batch, [])
         await self._bus.publish_until_acked([self._dead(batch.records[0], reason)])
 
@@ -106,7 +114,7 @@ class Notify:
         for _ in range(ROUNDS_MAX):
             matched = self._match(records)
             stored = await self._store.want(
-                batch.claims, batch.positions(), matched.version, matched.wanted
+                batch.claims, batch.positions(), matched.version, matched.wanted, self.topic
             )
             if stored.version == matched.version:
                 return matched, stored.fresh
@@ -120,17 +128,22 @@ class Notify:
         matched = Matched(configuration.version)
         for record in records:
             try:
-                about = about_fact(record)
+                about = about_event(record)
                 matched.wanted += [
-                    wanted_by(endpoint, about, record) for endpoint in self._endpoints.of(about)
+                    wanted_by(endpoint, about, record, self._payment_of(record))
+                    for endpoint in self._endpoints.of(about)
                 ]
             except CannotDecode as error:
                 matched.dead.append(self._dead(record, str(error)))
         return matched
 
     def _dead(self, record: Delivered, reason: str) -> Record:
-        origin = record.as_record(PAYMENT_FACTS.full_name(self._settings))
-        return dead_letter(PAYMENT_FACTS, self._settings, origin, record.offset, reason)
+        origin = record.as_record(self.topic.full_name(self._settings))
+        return dead_letter(self.topic, self._settings, origin, record.offset, reason)
+
+    def _payment_of(self, record: Delivered) -> str | None:
+        """The payment that the event is about. Raises CannotDecode."""
+        return _text(record.key)
 
 
 class EndpointIndex:
@@ -146,22 +159,31 @@ class EndpointIndex:
                 self._found.setdefault(key, []).append(endpoint)
 
     def of(self, about: About) -> list[Endpoint]:
-        """The endpoints that want this fact, each once."""
+        """The endpoints that want this event, each once."""
+        if about.endpoint_id is not None:
+            return self._target(about)
         found: dict[str, Endpoint] = {}
         for event_filter in filters_of(about.type):
             for endpoint in self._found.get((about.merchant_id, about.mode, event_filter), ()):
                 found[endpoint.id] = endpoint
         return list(found.values())
 
+    def _target(self, about: About) -> list[Endpoint]:
+        endpoint = self.configuration.endpoints.get(about.endpoint_id or "")
+        whose = (about.merchant_id, about.mode)
+        fits = endpoint is not None and (endpoint.merchant_id, endpoint.mode) == whose
+        return [endpoint] if endpoint is not None and fits and not endpoint.deleted else []
 
-def about_fact(record: Delivered) -> About:
+
+def about_event(record: Delivered) -> About:
     """What the record's headers say. Raises CannotDecode when one is missing."""
     event_id, event_type, merchant_id, livemode = (
         header(record.headers, name) for name in ("ce_id", "ce_type", "merchant-id", "livemode")
     )
     if not (event_id and event_type and merchant_id and livemode):
-        raise CannotDecode("a fact needs the headers ce_id, ce_type, merchant-id and livemode")
-    return About(event_id, event_type, merchant_id, mode_of(livemode == "true"), _at_ms(record))
+        raise CannotDecode("an event needs the headers ce_id, ce_type, merchant-id and livemode")
+    mode, target = mode_of(livemode == "true"), header(record.headers, TARGET)
+    return About(event_id, event_type, merchant_id, mode, _at_ms(record), target)
 
 
 def _at_ms(record: Delivered) -> int:
@@ -172,22 +194,27 @@ def _at_ms(record: Delivered) -> int:
         raise CannotDecode("the header ce_time is no time with its offset") from None
 
 
-def wanted_by(endpoint: Endpoint, about: About, record: Delivered) -> DeliveryWanted:
-    """The first attempt of the fact's delivery to the endpoint. Raises CannotDecode when the fact
+def wanted_by(
+    endpoint: Endpoint, about: About, record: Delivered, payment_id: str | None
+) -> DeliveryWanted:
+    """The first attempt of the event's delivery to the endpoint. Raises CannotDecode when the event
     is not text, since its bytes could not be told unchanged, or has ids or a time out of bounds."""
     try:
-        body, payment_id = (record.value or b"").decode(), record.key.decode()
-    except UnicodeDecodeError as error:
-        raise CannotDecode(f"the fact is not UTF-8: {error.reason}") from None
-    try:
-        return _wanted(endpoint, about, record, body=body, payment_id=payment_id)
+        return _wanted(endpoint, about, record, payment_id, _text(record.value or b""))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise CannotDecode(f"{first['loc'][0]}: {first['msg']}") from None
 
 
+def _text(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        raise CannotDecode(f"the event is not UTF-8: {error.reason}") from None
+
+
 def _wanted(
-    endpoint: Endpoint, about: About, record: Delivered, *, body: str, payment_id: str
+    endpoint: Endpoint, about: About, record: Delivered, payment_id: str | None, body: str
 ) -> DeliveryWanted:
     delivery_id = ids.delivery_id(about.event_id, endpoint.id)
     return DeliveryWanted(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import structlog
 
+from headgate.agents.webhook_watch import WebhookWatch
 from headgate.streams.bus import Bus, Record
 from headgate.streams.codec import dead_letter, decode
 from headgate.streams.crashpoints import reach
@@ -23,10 +24,13 @@ class Project:
     """Handler of the attempts loop. Handling an attempt twice equals handling it once, by
     (`delivery_id`, `token`); a delivery that has arrived stays arrived."""
 
-    def __init__(self, settings: Settings, store: DeliveryStore, bus: Bus) -> None:
+    def __init__(
+        self, settings: Settings, store: DeliveryStore, bus: Bus, watch: WebhookWatch
+    ) -> None:
         self._settings = settings
         self._store = store
         self._bus = bus
+        self._watch = watch
 
     async def handle(self, batch: Batch) -> None:
         """Store the batch. Raises Unavailable (try the same batch again), ClaimLost."""
@@ -39,15 +43,16 @@ class Project:
         await self._bus.publish_until_acked([self._dead(batch.records[0], reason)])
 
     async def _project(self, batch: Batch) -> None:
-        made: list[AttemptMade] = []
+        seen: list[tuple[int, AttemptMade]] = []
         dead: list[Record] = []
         for record in batch.records:
             try:
-                made.append(decode(ATTEMPT_MADE, record.value))
+                seen.append((record.offset, decode(ATTEMPT_MADE, record.value)))
             except CannotDecode as error:
                 dead.append(self._dead(record, str(error)))
-        await self._store.project(batch.claims, batch.positions(), made)
+        await self._store.project(batch.claims, batch.positions(), [made for _, made in seen])
         reach("project.stored")
+        await self._watch.saw(seen)
         if dead:
             await self._bus.publish_until_acked(dead)
 

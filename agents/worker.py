@@ -9,9 +9,13 @@ from headgate.agents.acquirers.simulator import Simulator
 from headgate.agents.attempt import Poster
 from headgate.agents.delay import DelayPump
 from headgate.agents.deliver import Deliver
+from headgate.agents.event_relay import EventRelay
 from headgate.agents.notify import Notify
+from headgate.agents.notify_operational import NotifyOperational
 from headgate.agents.project import Project
 from headgate.agents.settle import Settle
+from headgate.agents.webhook_metrics import WebhookCollector, WebhookMetrics
+from headgate.agents.webhook_watch import WebhookWatch
 from headgate.streams.bus import Bus
 from headgate.streams.engine.app import WorkerApp, create_app
 from headgate.streams.engine.table import DurableTable
@@ -25,6 +29,7 @@ from headgate.streams.topics import (
     PAYMENT_COMMANDS,
     PAYMENT_FACTS,
     WEBHOOKS_ATTEMPTS,
+    WEBHOOKS_EVENTS,
     WEBHOOKS_READY,
 )
 from headgate.tables.acquirer_attempts import AcquirerAttempts
@@ -33,10 +38,17 @@ from headgate.tables.claims import PostgresClaims
 from headgate.tables.configuration import ConfigurationCopy
 from headgate.tables.deliveries_store import DeliveryStore
 from headgate.tables.delivery_weeks import DeliveryWeeks
+from headgate.tables.endpoint_health import Rules
+from headgate.tables.endpoint_health_store import EndpointHealth
+from headgate.tables.endpoint_states import disable
 from headgate.tables.open_payments import OpenPayments
 from headgate.tables.postgres import Postgres
 from headgate.tables.replies import Replies
 from headgate.tables.store import PaymentStore
+from headgate.tables.webhook_events import WebhookEvents
+
+OWN_ACTOR = "headgate"
+"""Who the audit names for what nobody asked for."""
 
 
 def settle(settings: Settings) -> WorkerApp:
@@ -77,17 +89,39 @@ def notify(settings: Settings) -> WorkerApp:
     deliver = Deliver(settings, store, bus, configuration, poster)
     matching = Notify(settings, store, bus, configuration)
     worker.batch(PAYMENT_FACTS, matching.handle, linger_ms=settings.match_linger_ms)
+    events = WebhookEvents(postgres)
+    own = NotifyOperational(settings, store, bus, configuration, events)
+    worker.batch(WEBHOOKS_EVENTS, own.handle, linger_ms=settings.match_linger_ms)
+    worker.run_always(EventRelay(settings, events, bus).run)
     worker.each(WEBHOOKS_READY, deliver.handle, settings.webhook_in_flight_max)
-    projecting = Project(settings, store, bus)
+    watch = _watch(worker, settings, postgres, events)
+    projecting = Project(settings, store, bus, watch)
     worker.batch(WEBHOOKS_ATTEMPTS, projecting.handle, linger_ms=settings.project_linger_ms)
     worker.run_always(configuration.run)
     worker.run_always(DeliveryWeeks(settings, postgres).run)
-    app.service(_pump(worker, settings, bus))
+    pumps: list[DelayPump] = []
+    app.service(_pump(worker, settings, bus, pumps))
+    worker.registry.register(
+        WebhookCollector(deliver.lanes, lambda: deliver.held, lambda: pumps[-1] if pumps else None)
+    )
     return app
 
 
-def _pump(worker: Worker, settings: Settings, bus: Bus) -> type[DelayPump]:
-    """The one pump of the namespace, with an incarnation of its own (08 R7)."""
+def _watch(
+    worker: Worker, settings: Settings, postgres: Postgres, events: WebhookEvents
+) -> WebhookWatch:
+    """Tells merchants what their endpoints come to, and disables those that fail for days."""
+
+    async def disable_failing(endpoint_id: str) -> bool:
+        return await disable(postgres, endpoint_id, "failing", OWN_ACTOR)
+
+    health = EndpointHealth(postgres, Rules.of(settings))
+    return WebhookWatch(events, health, disable_failing, WebhookMetrics(worker.registry))
+
+
+def _pump(worker: Worker, settings: Settings, bus: Bus, pumps: list[DelayPump]) -> type[DelayPump]:
+    """The one pump of the namespace, with an incarnation of its own (08 R7); Faust makes it, and
+    it is then in `pumps`."""
     ownership = worker.owner_without_topics("delay")
 
     async def confirm() -> None:
@@ -99,6 +133,7 @@ def _pump(worker: Worker, settings: Settings, bus: Bus) -> type[DelayPump]:
     class Pump(DelayPump):
         def __init__(self, **_: object) -> None:
             super().__init__(settings, bus, confirm=confirm)
+            pumps.append(self)
 
     return Pump
 

@@ -10,7 +10,8 @@ from headgate.streams.commands import Id, Mode
 
 Kind = Literal["success", "rejected", "failed", "blocked"]
 AttemptNumber = Annotated[int, Field(ge=1, le=10_000)]
-TimeMs = Annotated[int, Field(ge=0, le=253_402_300_799_999)]
+TIME_MS_MAX = 253_402_300_799_999
+TimeMs = Annotated[int, Field(ge=0, le=TIME_MS_MAX)]
 """Milliseconds since 1970, until the end of the year 9999: no calendar here reaches further."""
 DurationMs = Annotated[int, Field(ge=0, le=2**31 - 1)]
 

@@ -74,6 +74,11 @@ def event_id(payment: str, sequence: int) -> str:
     return _derive("evt_", _LONG, payment, str(sequence))
 
 
+def operational_event_id(event_type: str, *cause: str) -> str:
+    """What happened to an endpoint or a delivery is known by its type and what it came from."""
+    return _derive("evt_", _LONG, event_type, *cause)
+
+
 def attempt_id(command: str, number: int) -> str:
     """The idempotency key of one attempt at the acquirer."""
     return _derive("att_", _LONG, command, str(number))

@@ -157,6 +157,11 @@ class Settings(WebhookKnobs):
     """Connections to PostgreSQL per process."""
     postgres_timeout_ms: PositiveInt = 10_000
     """Longest time that one statement may take."""
+    worker_metrics_port: int = Field(0, ge=0, le=65_533)
+    """Port on which workers answer Prometheus (`GET /metrics`): settle on this one, acquire on the
+    next, notify on the one after. 0 is none."""
+    worker_metrics_host: str = "127.0.0.1"
+    """Address that these ports are on. Nothing there is secret, and nobody is asked for a key."""
     configuration_refresh_ms: PositiveInt = 1000
     """How often a process looks for a newer merchant and endpoint configuration."""
 

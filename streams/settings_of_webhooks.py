@@ -90,6 +90,13 @@ class WebhookKnobs(BaseSettings):
     """Lookups of names in flight per process; a slow name server holds up one of them each."""
     webhook_retention_days: PositiveInt = 90
     """How long webhook deliveries and their attempts are kept. They are dropped by whole weeks."""
+    webhook_disable_after_s: PositiveInt = 432_000
+    """An endpoint to which nothing got through for so long is disabled: 5 days. Its owner is warned
+    at 50 and at 80 percent."""
+    webhook_disable_attempts_min: PositiveInt = 20
+    """Attempts that must have failed in that time, so that a quiet endpoint is not disabled."""
+    webhook_events_relay_ms: PositiveInt = 500
+    """How often a notify worker looks for operational events that are to be told."""
     delay_window_max: PositiveInt = 500
     """Records per partition of a delay topic that the pump holds in memory."""
 

@@ -76,6 +76,10 @@ WEBHOOKS_ATTEMPTS = Topic(
     "webhooks.attempts", "delivery_id", "notify (deliver)", "notify (project), downstream",
     "the outcome of every webhook attempt", 90 * DAY_MS,
 )  # fmt: skip
+WEBHOOKS_EVENTS = Topic(
+    "webhooks.events", "merchant_id", "notify, edge (test events)", "notify, downstream consumers",
+    "what happened to endpoints and deliveries, told to merchants as facts are", 90 * DAY_MS,
+)  # fmt: skip
 
 TIERS = (
     DelayTier("1s", 1000),
@@ -90,7 +94,14 @@ TIERS = (
 )
 """The nine tiers of 08 R26, shortest first."""
 
-SOURCES = (PAYMENT_COMMANDS, PAYMENT_FACTS, ACQUIRER_REQUESTS, WEBHOOKS_READY, WEBHOOKS_ATTEMPTS)
+SOURCES = (
+    PAYMENT_COMMANDS,
+    PAYMENT_FACTS,
+    ACQUIRER_REQUESTS,
+    WEBHOOKS_READY,
+    WEBHOOKS_ATTEMPTS,
+    WEBHOOKS_EVENTS,
+)
 """The topics that agents read."""
 
 

@@ -12,7 +12,7 @@ from headgate.streams.clock import from_ms
 from headgate.streams.deliveries import AttemptMade, DeliveryWanted
 from headgate.streams.engine.claims import Claim
 from headgate.streams.errors import ClaimLost, StoreUnavailable
-from headgate.streams.topics import PAYMENT_FACTS, WEBHOOKS_ATTEMPTS
+from headgate.streams.topics import PAYMENT_FACTS, WEBHOOKS_ATTEMPTS, Topic
 from headgate.tables.claims import claim_columns
 from headgate.tables.postgres import Postgres, Row
 
@@ -51,20 +51,21 @@ class DeliveryStore:
         positions: Mapping[int, int],
         version: int,
         wanted: Sequence[DeliveryWanted],
+        topic: Topic = PAYMENT_FACTS,
     ) -> Stored:
-        """Store a batch's deliveries as pending, and how far the facts were read.
+        """Store a batch's deliveries as pending, and how far `topic` was read.
 
         `version` is that of the configuration that they were matched with. Raises ClaimLost.
         """
         row = await self._postgres.fetch_row(
             "want_deliveries",
-            PAYMENT_FACTS.name,
+            topic.name,
             *claim_columns(claims, positions),
             version,
             *(_column(wanted, name) for name in ("delivery_id", *_OF_THE_EVENT)),
             [from_ms(one.created_at_ms) for one in wanted],
         )
-        row = _held(row, PAYMENT_FACTS.name, claims)
+        row = _held(row, topic.name, claims)
         if row["version"] is None:
             raise StoreUnavailable("the configuration row is missing: run `headgate migrate`")
         return Stored(row["version"], frozenset(row["fresh"]))

@@ -10,9 +10,10 @@ from headgate.tables.endpoint import (
     StoredEndpoint,
     Verdict,
 )
+from headgate.tables.endpoint_switch import switch_off, switch_on
 from headgate.tables.endpoints import alive, find, heed, of_connection
 from headgate.tables.merchants import audit, changing
-from headgate.tables.postgres import Postgres, statements
+from headgate.tables.postgres import Postgres
 
 
 async def disable(
@@ -32,7 +33,7 @@ async def disable(
         endpoint = await of_connection(connection, endpoint_id)
         if not _concerns(endpoint, url):
             return False
-        await connection.execute(statements()["disable_endpoint"], endpoint_id, reason)
+        await switch_off(connection, endpoint, reason)
         said = {"reason": reason, "url": endpoint.url}
         await audit(connection, actor, "webhook_endpoint.disable", endpoint_id, said)
         return True
@@ -54,7 +55,7 @@ async def hold(
         await check_actor(connection, actor)
         endpoint = await alive(connection, endpoint_id, whose)
         if endpoint.disabled_reason not in ("merchant", "unverified"):
-            await connection.execute(statements()["disable_endpoint"], endpoint_id, "merchant")
+            await switch_off(connection, endpoint, "merchant")
             said = {"reason": "merchant", "was": endpoint.status}
             await audit(connection, actor, "webhook_endpoint.disable", endpoint_id, said)
         return await of_connection(connection, endpoint_id), endpoint.enabled
@@ -75,7 +76,7 @@ async def enable(
                 f"The receiver of {endpoint_id} has not agreed to live webhooks; verify it first."
             )
         if not endpoint.enabled:
-            await connection.execute(statements()["enable_endpoint"], endpoint_id)
+            await switch_on(connection, endpoint)
             said = {"was": endpoint.disabled_reason, "url": endpoint.url}
             await audit(connection, actor, "webhook_endpoint.enable", endpoint_id, said)
         return await of_connection(connection, endpoint_id), not endpoint.enabled

@@ -20,6 +20,8 @@ from headgate.tables.endpoint import (
     Verdict,
     stored_endpoint,
 )
+from headgate.tables.endpoint_health_store import forgive
+from headgate.tables.endpoint_switch import switch_off, switch_on
 from headgate.tables.merchants import Connection, audit, changing
 from headgate.tables.postgres import Postgres, statements
 
@@ -151,6 +153,8 @@ async def change(
             await connection.execute(statements()["change_endpoint"], endpoint_id, *columns)
             said = _told(wanted, names)
             await audit(connection, actor, "webhook_endpoint.change", endpoint_id, said)
+        if "url" in names:
+            await forgive(connection, endpoint_id)
         await _heed_new_url(connection, endpoint, verdict, new_url="url" in names)
         return await of_connection(connection, endpoint_id)
 
@@ -172,9 +176,9 @@ async def heed(
     agreed_before = endpoint.verified_at is not None and not new_url
     if verdict.error is None:
         if endpoint.disabled_reason == "unverified":
-            await connection.execute(statements()["enable_endpoint"], endpoint.id)
+            await switch_on(connection, endpoint)
     elif endpoint.enabled and endpoint.mode == "live" and not agreed_before:
-        await connection.execute(statements()["disable_endpoint"], endpoint.id, "unverified")
+        await switch_off(connection, endpoint, "unverified")
 
 
 async def delete(postgres: Postgres, endpoint_id: str, actor: str, whose: Owner) -> StoredEndpoint:

@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from headgate.cli.docs_of_errors import errors
 from headgate.cli.docs_of_events import events
+from headgate.cli.docs_of_metrics import metrics
 from headgate.cli.docs_of_states import states
 from headgate.cli.docs_of_test_values import test_values
 from headgate.streams.settings import Settings
@@ -145,7 +146,12 @@ def _kept(topic: Topic) -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "docs/configuration.md": configuration,
     "docs/reference/errors.md": lambda: errors(MADE.format(source="http/problems_of_*.py")),
-    "docs/reference/events.md": lambda: events(MADE.format(source="streams/fact_words.py")),
+    "docs/reference/events.md": lambda: events(
+        MADE.format(source="streams/fact_words.py, streams/operational_words.py")
+    ),
+    "docs/reference/metrics.md": lambda: metrics(
+        MADE.format(source="http/metrics.py, streams/engine/metrics.py, agents/webhook_metrics.py")
+    ),
     "docs/reference/topics.md": topics,
     "docs/reference/states.md": lambda: states(MADE.format(source="tables/transitions.py")),
     "docs/reference/test-values.md": lambda: test_values(

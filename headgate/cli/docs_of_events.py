@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from itertools import groupby
 
+import orjson
+
+from headgate.streams.deliveries import AttemptMade
 from headgate.streams.fact_words import FACTS_IN_WORDS, SEED_TYPES
 from headgate.streams.facts import FactType
+from headgate.streams.operational_events import exhausted
+from headgate.streams.operational_words import OPERATIONAL_IN_WORDS
 
 EVENTS = """\
 {made}
@@ -64,13 +69,63 @@ The three types that the seed has are in bold: `PUT /api/v1/webhooks/settings` s
 """
 
 
+OPERATIONAL = """\
+## Operational events
+
+What happens to a merchant's endpoints and deliveries is told too, to those endpoints of the same
+mode that ask for it: by the exact type, by `webhook_endpoint.*`, or with everything (`*`). They
+are events like the others (`id`, `type`, `created_at`, `livemode`, `data`), signed, retried and
+listed in the same way, and records of the topic `webhooks.events`; but they are about no payment,
+so they have no `sequence`, and `GET /api/v1/events` does not list them. `data.endpoint` names the
+endpoint that the event is about.
+
+| Type | What it means |
+|---|---|
+{rows}
+
+```json
+{example}
+```
+"""
+
+EXAMPLE = AttemptMade(
+    delivery_id="dlv_…",
+    event_id="evt_…",
+    endpoint_id="ep_…",
+    merchant_id="mer_…",
+    payment_id="pay_…",
+    mode="live",
+    type="payment.success",
+    attempt=10,
+    token="…",  # noqa: S106
+    kind="failed",
+    status_code=503,
+    error="the receiver answered 503",
+    answer="",
+    started_at_ms=1_795_450_029_123,
+    duration_ms=20,
+    next_attempt=None,
+    next_at_ms=None,
+)
+"""The attempt after which the delivery of the example is over."""
+
+
 def events(made: str) -> str:
     """The page, under the line that says how it is made."""
     parts = [EVENTS.format(made=made)]
     for about, group in groupby(FACTS_IN_WORDS, key=lambda name: name.partition(".")[0]):
         rows = "\n".join(f"| {_named(name)} | {FACTS_IN_WORDS[name]} |" for name in group)
         parts.append(f"### {about.title()}s\n\n| Type | What it means |\n|---|---|\n{rows}\n")
-    return "\n".join(parts)
+    return "\n".join([*parts, operational()])
+
+
+def operational() -> str:
+    """What is told of endpoints and deliveries, with one event as an example."""
+    rows = "\n".join(f"| `{name}` | {words} |" for name, words in OPERATIONAL_IN_WORDS.items())
+    event = exhausted(EXAMPLE)
+    body = orjson.loads(event.payload if event else b"{}") | {"id": "evt_…"}
+    shown = orjson.dumps(body, option=orjson.OPT_INDENT_2).decode()
+    return OPERATIONAL.format(rows=rows, example=shown)
 
 
 def _named(name: FactType) -> str:

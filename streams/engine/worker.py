@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Mapping
 from typing import Any, cast
 
 import faust
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
+from faust.exceptions import ConsumerNotStarted
 from faust.types import TP
+from prometheus_client import CollectorRegistry
 
 from headgate.streams.bus import Bus
 from headgate.streams.engine.app import WorkerApp, raw_topic
@@ -20,6 +23,8 @@ from headgate.streams.engine.consumer import SafeConsumer
 from headgate.streams.engine.coverage import Assignment, Coverage, assignments
 from headgate.streams.engine.each import EachHandler, EachLoop
 from headgate.streams.engine.intake import Event, Intake
+from headgate.streams.engine.metrics import Progress, WorkerCollector
+from headgate.streams.engine.metrics_port import MetricsPort
 from headgate.streams.errors import LogUnavailable
 from headgate.streams.settings import Settings
 from headgate.streams.topics import Topic
@@ -77,7 +82,11 @@ class Worker:
         self.app = app
         self.bus = bus
         self._settings = settings
+        self.registry = CollectorRegistry()
+        """What it tells Prometheus; others may add to it."""
         self._names: dict[str, Topic] = {}
+        self._sources: dict[str, FaustSource] = {}
+        self._loops: dict[str, BatchLoop | EachLoop] = {}
         self.ownership = Ownership(
             Identity(settings.instance_id(role), role),
             store,
@@ -94,6 +103,8 @@ class Worker:
         # A stop is a revoke too: the work in flight ends, its position is saved, and the next
         # owner tells nothing twice.
         app.on_before_shutdown.connect(cast("Any", self._stopping))
+        self.registry.register(WorkerCollector(self))
+        self.run_always(MetricsPort(settings, role, self.registry).run)
         self.run_always(bus.start)
         self.run_always(self._beat)
         self.run_always(Coverage(self._wanted, self._owned, self._assign_anew).run)
@@ -133,10 +144,27 @@ class Worker:
         loops = [loop.waiting_for for loop in self.ownership.loops]
         return next((reason for reason in loops if reason), self.ownership.problem or None)
 
+    def progress(self) -> dict[str, Progress]:
+        """How far it is, by topic."""
+        return {
+            topic: Progress(loop.done, len(self.ownership.of(topic)), self._behind(topic))
+            for topic, loop in self._loops.items()
+        }
+
+    def _behind(self, topic: str) -> int:
+        source = self._sources[topic]
+        behind = 0
+        for partition, claim in self.ownership.of(topic).items():
+            # A partition may be on its way to another worker: then its end is not known.
+            with contextlib.suppress(ConsumerNotStarted, AssertionError, KafkaError, KeyError):
+                behind += max(0, (source.log_end(partition) or 0) - claim.next_offset)
+        return behind
+
     def _intake(self, topic: Topic) -> Intake:
         full_name = topic.full_name(self._settings)
         self._names[full_name] = topic
         source = FaustSource(self.app, full_name, self._settings.produce_timeout_ms)
+        self._sources[topic.name] = source
         return Intake(topic.name, source, self.ownership, self._settings.buffer_records_max)
 
     def _register(self, topic: Topic, loop: BatchLoop | EachLoop) -> None:
@@ -150,6 +178,7 @@ class Worker:
         channel = raw_topic(self.app, full_name, buffer_max=BUNDLES_MAX)
         self.app.agent(channel, name=f"headgate.take_in.{topic.name}")(feed)
         self.app.bundled.add(full_name)
+        self._loops[topic.name] = loop
         self.run_always(loop.run)
 
     async def _assigned(self, _app: object, assigned: Collection[TP], **_: object) -> None:

@@ -8,9 +8,12 @@ from collections.abc import AsyncIterator, Sequence
 from typing import cast
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from headgate.agents.notify import Notify
 from headgate.agents.project import Project
+from headgate.agents.webhook_metrics import WebhookMetrics
+from headgate.agents.webhook_watch import WebhookWatch
 from headgate.streams import ids
 from headgate.streams.bus import Bus, Record
 from headgate.streams.clock import from_ms
@@ -26,8 +29,11 @@ from headgate.tables.claims import PostgresClaims
 from headgate.tables.configuration import ConfigurationCopy
 from headgate.tables.deliveries import manual_token, scheduled_token
 from headgate.tables.deliveries_store import DeliveryStore, Known
+from headgate.tables.endpoint_health import Rules
+from headgate.tables.endpoint_health_store import EndpointHealth
 from headgate.tables.migrate import migrate
 from headgate.tables.postgres import Postgres, Row, statements
+from headgate.tables.webhook_events import WebhookEvents
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
@@ -55,10 +61,19 @@ class Shop:
         self.log = Log()
         bus = cast("Bus", self.log)
         self.notify = Notify(settings, self.store, bus, self.configuration)
-        self.project = Project(settings, self.store, bus)
+        watch = WebhookWatch(
+            WebhookEvents(self.postgres),
+            EndpointHealth(self.postgres, Rules.of(settings)),
+            self.never,
+            WebhookMetrics(CollectorRegistry()),
+        )
+        self.project = Project(settings, self.store, bus, watch)
         self.claims: dict[str, dict[int, Claim]] = {}
         self.merchant_id = self.endpoint_id = ""
         self._offset = 0
+
+    async def never(self, endpoint_id: str) -> bool:
+        raise AssertionError(f"{endpoint_id} must not be disabled")
 
     async def open(self) -> None:
         await migrate(self.settings)

@@ -37,7 +37,7 @@ class LonelyWorker:
 
 def confirm_of(owner: Ownership) -> Confirm:
     """The question that the notify worker gives to its pump."""
-    pump = _pump(cast("Worker", LonelyWorker(owner)), SETTINGS, FakeBus())
+    pump = _pump(cast("Worker", LonelyWorker(owner)), SETTINGS, FakeBus(), [])
     return cast("Callable[[], DelayPump]", pump)()._confirm
 
 

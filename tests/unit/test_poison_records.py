@@ -106,12 +106,13 @@ def test_the_last_time_that_is_decodable_is_one_that_the_clock_can_tell() -> Non
 
 
 @pytest.mark.parametrize(
-    ("event_id", "key", "at_ms"),
-    [("evt\0", b"pay_1", AT_MS), ("evt_1", b"p" * 256, AT_MS), ("evt_1", b"pay_1", -1)],
+    ("event_id", "payment_id", "at_ms"),
+    [("evt\0", "pay_1", AT_MS), ("evt_1", "p" * 256, AT_MS), ("evt_1", "pay_1", -1)],
 )
 def test_a_fact_of_which_no_delivery_can_be_made_is_undecodable(
-    event_id: str, key: bytes, at_ms: int
+    event_id: str, payment_id: str, at_ms: int
 ) -> None:
-    fact = Delivered("payments.facts", 0, 0, key, b"{}", {}, AT_MS, event(0))
+    fact = Delivered("payments.facts", 0, 0, b"", b"{}", {}, AT_MS, event(0))
+    about = About(event_id, "payment.success", "mer_1", "test", at_ms)
     with pytest.raises(CannotDecode):
-        wanted_by(ENDPOINT, About(event_id, "payment.success", "mer_1", "test", at_ms), fact)
+        wanted_by(ENDPOINT, about, fact, payment_id)

@@ -23,6 +23,7 @@ def named(name: str, settings: Settings = LIVE) -> Topic:
         ("acquirer.requests", "payment_id", 7 * DAY_MS),
         ("webhooks.ready", "endpoint_id", 7 * DAY_MS),
         ("webhooks.attempts", "delivery_id", 90 * DAY_MS),
+        ("webhooks.events", "merchant_id", 90 * DAY_MS),
         ("payments.commands.dead", "payment_id", 90 * DAY_MS),
         ("delay.24h", "as the target", 8 * DAY_MS),
     ],
