@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import httpx
 import pytest
 
-from headgate.streams.outbound.transport import BlockedAddress, DeliveryFailed
+from headgate.streams.outbound.transport import BlockedAddress, DeliveryFailed, PinnedTransport
 from tests.unit.outbound_receiver import (
     OK,
     PUBLIC,
@@ -17,6 +18,7 @@ from tests.unit.outbound_receiver import (
     post,
     receiver,
     transport,
+    until,
 )
 
 
@@ -92,6 +94,76 @@ async def test_one_lookup_serves_all_who_wait_for_it_and_none_waits_too_long() -
         answered.set()
         assert (await post(way_out, url)).status == 200
     assert asked == 1
+
+
+class Server:
+    """A name server that is silent about some names, and that can be made to fail."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.answer: list[str] | OSError = ["127.0.0.1"]
+
+    async def lookup(self, host: str, _port: int) -> list[str]:
+        self.asked.append(host)
+        if host.startswith("silent"):
+            await asyncio.Event().wait()
+        if isinstance(self.answer, OSError):
+            raise self.answer
+        return self.answer
+
+
+def aged(way_out: PinnedTransport, host: str, left_s: float, renew_in_s: float) -> None:
+    """Make what is known about a name as old as that."""
+    known, now = way_out._resolver._known, asyncio.get_running_loop().time()
+    known[host] = known[host]._replace(known_until=now + left_s, renew_at=now + renew_in_s)
+
+
+async def test_a_name_in_use_is_looked_up_again_before_its_time_and_nobody_waits() -> None:
+    names, host = Server(), "hooks.example.com"
+    async with receiver(answering(OK)) as there, transport(names.lookup) as way_out:
+        url = there.url.replace("127.0.0.1", host)
+        await post(way_out, url)
+        aged(way_out, host, 20, 1)
+        await post(way_out, url)
+        assert len(names.asked) == 1
+        aged(way_out, host, 20, -1)
+        assert (await post(way_out, url)).status == 200
+        await until(lambda: len(names.asked) == 2 and not way_out._resolver._running)
+        left_s = way_out._resolver._known[host].known_until - asyncio.get_running_loop().time()
+        assert left_s > 50
+
+
+async def test_what_is_known_outlives_a_name_server_that_fails_and_not_one_that_turns() -> None:
+    names, host = Server(), "hooks.example.com"
+    async with receiver(answering(OK)) as there, transport(names.lookup) as way_out:
+        url = there.url.replace("127.0.0.1", host)
+        await post(way_out, url)
+        names.answer = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        aged(way_out, host, 20, -1)
+        for _ in range(3):
+            assert (await post(way_out, url)).status == 200
+            await until(lambda: not way_out._resolver._running)
+        assert len(names.asked) == 2, "and it is not asked for every webhook"
+        names.answer = ["10.0.0.1"]
+        aged(way_out, host, 20, -1)
+        await post(way_out, url)
+        await until(lambda: not way_out._resolver._running)
+        await fails(way_out, url, "blocked")
+
+
+async def test_hundreds_of_silent_names_hold_up_none_that_works() -> None:
+    names, host = Server(), "hooks.example.com"
+    async with (
+        receiver(answering(OK)) as there,
+        transport(names.lookup, webhook_dns_lookups_max=8) as way_out,
+    ):
+        url = there.url.replace("127.0.0.1", host)
+        await post(way_out, url)
+        silent = [f"https://silent{n}.example.com/" for n in range(200)]
+        await asyncio.gather(*[fails(way_out, one, "connect_timeout", 50) for one in silent])
+        assert len(names.asked) == 1 + 4, "half of the lookups"
+        aged(way_out, host, -1, -1)
+        assert (await post(way_out, url)).status == 200
 
 
 async def test_localhost_is_looked_up_for_real() -> None:
