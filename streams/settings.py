@@ -135,8 +135,8 @@ class Settings(WebhookKnobs):
     project_linger_ms: int = Field(100, ge=0)
     """How long finished webhook attempts wait for company before they become rows."""
     worker_niceness: int = Field(0, ge=0, le=19)
-    """How far workers step back behind other processes of their machine. `headgate up` sets 5:
-    where everything shares a few cores, accepting goes before settling."""
+    """How far acquire and notify step back behind other processes of their machine. `headgate up`
+    sets 10: where everything shares a few cores, accepting and deciding go before telling."""
     buffer_records_max: PositiveInt = 16_384
     """Records that a worker holds in memory before it stops fetching."""
     revoke_wait_ms: PositiveInt = 2000

@@ -24,7 +24,7 @@ LOCAL_DEFAULTS = {
     "TEST_MODE": "true",
     "TEST_PROCESSING_DELAY": "0",
     "HEADGATE_WEBHOOK_ALLOW_LOOPBACK": "true",
-    "HEADGATE_WORKER_NICENESS": "5",
+    "HEADGATE_WORKER_NICENESS": "10",
     **NO_LIMITS,
 }
 """What makes a first try on one's own machine pleasant; whatever the user sets wins."""
