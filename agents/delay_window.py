@@ -9,15 +9,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from headgate.streams.bus import Record
-from headgate.streams.delays import NOT_BEFORE, TARGET
+from headgate.streams.delays import NOT_BEFORE, TARGET, longest_ms
 from headgate.streams.errors import CannotDecode
 from headgate.streams.topics import DelayTier
-
-SLACK = 0.1
-"""A tier holds a record for up to this share longer than the tier's own time: the room that
-jitter needs to be one hop."""
-SLACK_MS_MAX = 30_000
-"""The most that it is longer. It also bounds how late the order of arrival can make a record."""
 
 NOTE_BITS_MAX = 8192
 """Records that the note beside a commit can tell of; the broker takes notes of 4,096 characters."""
@@ -172,5 +166,5 @@ def look_at_ms(tier: DelayTier, not_before_ms: int, written_ms: int, now_ms: int
     """When a record is due for a look. Normally its time; but a tier holds nothing for longer
     than itself and its slack, counted from when the record was written and from now: neither a
     wrong tier nor a writer with a wrong clock can hold up a partition (04 §9.3)."""
-    hold_ms = tier.delay_ms + min(round(tier.delay_ms * SLACK), SLACK_MS_MAX)
-    return min(not_before_ms, written_ms + hold_ms, now_ms + hold_ms)
+    held_ms = longest_ms(tier)
+    return min(not_before_ms, written_ms + held_ms, now_ms + held_ms)

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from headgate.http.api_keys import ApiKeys
 from headgate.http.children_reading import ChildrenReading
 from headgate.http.command_routes import command_routes
+from headgate.http.delivery_commands import DeliveryCommands
 from headgate.http.error_pages import ErrorPages
 from headgate.http.gate import Gate
 from headgate.http.health import Health, JobsStatus
@@ -25,6 +26,7 @@ from headgate.http.routing import at, joined, nowhere
 from headgate.http.services import Services
 from headgate.http.simulated_bank import SimulatedBank
 from headgate.http.timeline import Timeline
+from headgate.http.webhook_deliveries import WebhookDeliveries
 from headgate.http.webhook_keys import WebhookKeys
 from headgate.http.webhook_settings import WebhookSettings
 from headgate.http.webhooks import Webhooks
@@ -60,6 +62,7 @@ def routes(services: Services) -> list[Route]:
         _of_payments(services),
         _of_events(services),
         _of_the_merchant(services),
+        _of_deliveries(services),
         _of_the_service(services),
     )
 
@@ -67,7 +70,7 @@ def routes(services: Services) -> list[Route]:
 def _of_the_merchant(services: Services) -> list[Route]:
     settings, postgres = services.settings, services.postgres
     authenticator, configuration = services.authenticator, services.configuration
-    webhooks = Webhooks(settings, authenticator, postgres, services.bus, services.box)
+    webhooks = Webhooks(settings, authenticator, postgres, services.box)
     webhook_settings = WebhookSettings(
         settings, authenticator, postgres, configuration, services.box
     )
@@ -76,12 +79,26 @@ def _of_the_merchant(services: Services) -> list[Route]:
     return [
         at(f"{API}/webhooks", GET=webhooks.listed),
         at(f"{API}/webhooks/settings", PUT=webhook_settings.put),
-        at(f"{API}/webhooks/{{id}}/retry", POST=webhooks.retry),
         at(f"{API}/api_keys", GET=keys.listed, POST=keys.create),
         at(f"{API}/api_keys/{{id}}", GET=keys.show, DELETE=keys.revoke),
         at(f"{API}/api_keys/{{id}}/rotate", POST=keys.rotate),
         at(f"{API}/merchant", GET=merchant.show, PATCH=merchant.change),
         at(f"{API}/test/merchant", GET=merchant.demo),
+    ]
+
+
+def _of_deliveries(services: Services) -> list[Route]:
+    settings, postgres = services.settings, services.postgres
+    authenticator = services.authenticator
+    reading = WebhookDeliveries(settings, authenticator, services.consistency, postgres)
+    commands = DeliveryCommands(settings, authenticator, postgres, services.bus)
+    delivery = f"{API}/webhook_deliveries/{{id}}"
+    return [
+        at(f"{API}/webhooks/{{id}}/retry", POST=commands.seed_retry),
+        at(f"{API}/webhook_deliveries", GET=reading.listed),
+        at(delivery, GET=reading.show),
+        at(f"{delivery}/attempts", GET=reading.attempts),
+        at(f"{delivery}/retry", POST=commands.retry),
     ]
 
 

@@ -10,6 +10,8 @@ from headgate.http.openapi_operation import Operation
 from headgate.http.payment_filters import METHODS, STATES, STATUSES
 from headgate.http.payment_reading import PLURALS
 from headgate.http.query import COMPARISONS
+from headgate.http.webhook_deliveries import EXACT, EXPANDED
+from headgate.http.webhook_deliveries import STATUSES as DELIVERY_STATUSES
 from headgate.http.webhooks import OFFSET_MAX
 from headgate.streams.facts import FactType
 
@@ -68,11 +70,18 @@ _QUERY: dict[str, Schema] = {
         "what comes from now on.",
     },
     "types[]": {"type": "array", "items": {"type": "string", "enum": list(get_args(FactType))}},
+    "delivery_status": {"type": "string", "enum": list(DELIVERY_STATUSES)},
+    "expanded_attempts": {"type": "array", "items": {"type": "string", "enum": list(EXPANDED)}},
+    **dict.fromkeys(EXACT, _TEXT),
     "confirm": {"type": "string", "description": "The id of the key that asks, to end itself."},
     "object": {"type": "string", "description": "The id of a payment, capture, refund ..."},
 }
 _REQUIRED = frozenset({"query"})
-_SENT_AS = {"refund_status": "status"}
+_SENT_AS = {
+    "refund_status": "status",
+    "delivery_status": "status",
+    "expanded_attempts": "expand[]",
+}
 _STYLES: dict[str, Schema] = {"metadata": {"style": "deepObject", "explode": True}}
 
 _PREFER_HEADER: Schema = {

@@ -11,11 +11,33 @@ NOT_BEFORE = "not-before"
 TARGET = "target"
 """Full name of the topic that the record goes to. The partition stays the same."""
 
+SLACK = 0.1
+"""A tier holds a record for up to this share longer than the tier's own time: the room that
+jitter needs to be one hop."""
+SLACK_MS_MAX = 30_000
+"""The most that it is longer. It also bounds how late the order of arrival can make a record."""
+
 
 def tier_for(remaining_ms: int) -> DelayTier:
     """The largest tier that does not overshoot; the smallest for whatever is left (04 §9.4)."""
     fitting = [tier for tier in TIERS if tier.delay_ms <= remaining_ms]
     return fitting[-1] if fitting else TIERS[0]
+
+
+def longest_ms(tier: DelayTier) -> int:
+    """How long a tier holds a record at most."""
+    return tier.delay_ms + min(round(tier.delay_ms * SLACK), SLACK_MS_MAX)
+
+
+def tier_at(not_before_ms: int, since_ms: int, now_ms: int) -> DelayTier | None:
+    """Where a record waits that began to wait at `since_ms`; None when it is due."""
+    at_ms = since_ms
+    while at_ms < not_before_ms:
+        tier = tier_for(not_before_ms - at_ms)
+        at_ms += longest_ms(tier)
+        if now_ms < min(at_ms, not_before_ms):
+            return tier
+    return None
 
 
 def delayed(record: Record, not_before_ms: int, now_ms: int, settings: Settings) -> Record:

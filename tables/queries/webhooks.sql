@@ -9,7 +9,6 @@ order by d.created_at desc, d.id desc limit $3 offset $4
 select count(*) from webhook_deliveries where merchant_id = $1 and mode = $2
 
 -- name: delivery
-select d.id, d.event_id, d.endpoint_id, d.merchant_id, d.mode, d.payment_id, d.type, d.status,
-    d.attempts, d.created_at, f.payload
+select d.*, f.payload, (to_jsonb(d) || jsonb_build_object('scheduled_at', null))::text as shown
 from webhook_deliveries d join event_bodies f using (event_id)
 where d.id = $1 and d.merchant_id = $2 and d.mode = $3

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.streams.connection import Record
-from headgate.streams.delays import NOT_BEFORE, TARGET, delayed, tier_for
+from headgate.streams.delays import NOT_BEFORE, TARGET, delayed, tier_at, tier_for
 from headgate.streams.settings import Settings
 from headgate.streams.topics import TIERS
 
@@ -69,3 +69,24 @@ def test_a_delayed_record_is_the_same_record_with_its_time_and_target() -> None:
 def test_a_record_that_is_due_waits_nowhere(not_before_ms: int) -> None:
     record = Record("acquirer.requests", 0, b"k", b"v")
     assert delayed(record, not_before_ms, 1000, Settings()) is record
+
+
+@pytest.mark.parametrize(
+    ("now_ms", "label"),
+    [
+        (0, "30m"),
+        (1_829_999, "30m"),
+        (1_830_000, "1m"),
+        (1_895_999, "1m"),
+        (1_899_999, "1s"),
+        (1_900_000, None),
+    ],
+)
+def test_where_a_record_waits_can_be_told_at_any_time(now_ms: int, label: str | None) -> None:
+    tier = tier_at(1_900_000, 0, now_ms)
+    assert (tier and tier.label) == label
+
+
+@given(st.integers(1, 3 * DAY_MS), st.integers(0, 3 * DAY_MS))
+def test_a_record_waits_somewhere_until_it_is_due(wait_ms: int, now_ms: int) -> None:
+    assert (tier_at(wait_ms, 0, now_ms) is None) == (now_ms >= wait_ms)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,12 +11,11 @@ import orjson
 import pytest
 
 from headgate.http.auth import Authenticator
+from headgate.http.delivery_commands import DeliveryCommands
 from headgate.http.exchange import ROUTE, Exchange
 from headgate.http.problems_of_services import OutcomeUnknown
-from headgate.http.webhooks import Webhooks
 from headgate.streams.bus import Bus, Position, Record
 from headgate.streams.errors import LogUnavailable
-from headgate.streams.secrets import SecretBox
 from headgate.streams.settings import Settings
 from headgate.tables.configuration import ApiKey, Configuration, ConfigurationCopy
 from headgate.tables.merchants import hash_secret
@@ -38,6 +36,7 @@ class One(Postgres):
             "endpoint_id": "whe_" + "a" * 26,
             "merchant_id": "mer_1",
             "payment_id": "pay_" + "a" * 15,
+            "replay_id": None,
             "mode": "test",
             "type": "payment.success",
             "attempts": 5,
@@ -77,7 +76,7 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(state_dir=tmp_path)
 
 
-def webhooks(settings: Settings, bus: Bus) -> Webhooks:
+def webhooks(settings: Settings, bus: Bus) -> DeliveryCommands:
     """The handlers, for a merchant with the secret `s`."""
     key = ApiKey(
         id="k", merchant_id="mer_1", mode="test", secret_hash=hash_secret("s"), revoked=False
@@ -85,8 +84,7 @@ def webhooks(settings: Settings, bus: Bus) -> Webhooks:
     postgres = One(settings)
     copy = ConfigurationCopy(settings, postgres)
     copy.now = Configuration(version=1, keys={"k": key})
-    box = SecretBox(b64encode(bytes(32)).decode())
-    return Webhooks(settings, Authenticator(settings, copy), postgres, bus, box)
+    return DeliveryCommands(settings, Authenticator(settings, copy), postgres, bus)
 
 
 def asked(key: str | None = None) -> Exchange:
@@ -105,11 +103,11 @@ async def test_a_retry_without_an_answer_is_unknown_and_its_repeat_is_the_same_a
     bus = Slow(settings)
     handlers = webhooks(settings, bus)
     with pytest.raises(OutcomeUnknown) as unknown:
-        await handlers.retry(asked())
+        await handlers.seed_retry(asked())
     drawn = unknown.value.headers["Idempotency-Key"]
     for key in (drawn, "mine", "mine", None):
         with pytest.raises(OutcomeUnknown):
-            await handlers.retry(asked(key))
+            await handlers.seed_retry(asked(key))
     tokens = bus.tokens()
     assert tokens[0] == tokens[1]
     assert tokens[2] == tokens[3]
