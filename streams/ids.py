@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import uuid
+from functools import lru_cache
 
 from aiokafka.partitioner import murmur2
 
@@ -114,6 +115,8 @@ def draw_id(prefix: str) -> str:
     return prefix + _base32(uuid.uuid4().bytes + bytes(4), _LONG)
 
 
+@lru_cache(maxsize=16_384)
 def partition_of(key: str, partitions: int) -> int:
-    """Kafka's own partitioner (murmur2), so that every client agrees where a key lives."""
+    """Kafka's own partitioner (murmur2), so that every client agrees where a key lives. Remembered:
+    every record of a webhook asks for its endpoint's."""
     return (int(murmur2(key.encode())) & 0x7FFFFFFF) % partitions
