@@ -26,7 +26,7 @@ class Receiver:
     port: int
 
     async def ask(self, what: str) -> dict[str, int]:
-        """`stats`, `seen` or `arrivals`."""
+        """`stats`, `seen` or `arrivals`; `shut` and `open` move the gate, and tell `stats`."""
         connection = Connection("127.0.0.1", self.port)
         try:
             answer = await connection.ask(request_bytes("GET", f"/{what}", "sink", {}))

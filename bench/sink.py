@@ -3,6 +3,7 @@
 POST /anything          200
 POST /reluctant         503 at the first sight of every tenth webhook-id, then 200
 POST /refuse            503, always
+POST /gate              503 from GET /shut to GET /open, else 200
 POST /hang /drip /reset /flood    what their names say, see `bench.trouble`
 GET  /stats             requests, distinct ids, repeats, repeats with another body, refusals,
                         requests to one of the four
@@ -37,6 +38,7 @@ class Received:
         self.arrivals: dict[str, int] = {}
         self.refused: set[str] = set()
         self.refusals = 0
+        self.shut = False
         self.changed = 0
         self.nameless = 0
         self.troubled = 0
@@ -65,7 +67,7 @@ class Received:
             self.changed += 1
         one_of_ten = zlib.crc32(webhook_id.encode()) % RELUCTANT_ONE_IN == 0
         first = path == "/reluctant" and one_of_ten and webhook_id not in self.refused
-        if first or path == "/refuse":
+        if first or path == "/refuse" or (path == "/gate" and self.shut):
             self.refused.add(webhook_id)
             self.refusals += 1
             return 503
@@ -120,7 +122,9 @@ class Receiver(asyncio.Protocol):
     def on_message_complete(self) -> None:
         path = self._url.decode("latin1")
         shown = {"/seen": self._received.by_id, "/arrivals": self._received.arrivals}
-        if path == "/stats":
+        if path in ("/shut", "/open"):
+            self._received.shut = path == "/shut"
+        if path in ("/stats", "/shut", "/open"):
             self._answer(200, json.dumps(self._received.stats()).encode())
         elif path in shown:
             self._answer(200, json.dumps(shown[path]).encode())

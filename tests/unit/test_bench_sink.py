@@ -51,6 +51,14 @@ async def test_it_refuses_for_ever_where_it_is_asked_to(port: int) -> None:
     assert (stats["refusals"], stats["distinct"]) == (3, 0)
 
 
+async def test_its_gate_can_be_shut_and_opened(port: int) -> None:
+    said = []
+    for move in ("/shut", "/open"):
+        assert (await asked(port, request_bytes("GET", move, "sink", {})))[0] == 200
+        said.append((await asked(port, post("/gate")))[0])
+    assert said == [503, 200]
+
+
 async def test_a_reset_is_a_reset(port: int) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(post("/reset"))
