@@ -16,20 +16,23 @@ _FIRST_FREE_PORT = 1024
 _PORT_NAMES: dict[str, str] = {
     # Ports from 1024 that are well known for something other than the web (08 R34). A signed
     # POST to one of them may be taken for a command, or shows which services a network has.
-    "proxy": "1080 3128",
+    "proxy": "1080 3128 9050",
     "database": "1433 1434 1521 1526 2483 2484 3050 3306 5432 5433 5984 6432 7474 7687 8086 "
     "8529 9042 9160 26257 27017 27018 27019 28015 28017 33060 50000",
     "cache": "6379 6380 11211 16379 26379",
     "search": "9200 9300",
     "queue": "1883 4222 5671 5672 8883 9092 9093 9094 15672 61613 61616",
     "coordination": "2181 2379 2380 2888 3888 4369 8300 8301 8302 8500 8600",
-    "cluster control": "2375 2376 2377 6443 10250 10255 10256",
+    "cluster control": "2375 2376 2377 4505 4506 6443 10250 10255 10256",
+    "application server": "1099 8009",
+    "network control": "1194 1645 1646 1701 1812 1813 1900 5353 5355",
     "remote access": "2222 3389 5555 5900 5901 5902 5903 5985 5986 6000 6001 6002 6003",
-    "file sharing": "2049 3260 4045 9418",
-    "mail": "2525 4190",
-    "telephony and chat": "1719 1720 1723 5060 5061 5222 5269 6566 6665 6666 6667 6668 6669 6697",
+    "file sharing": "2049 3260 3690 4045 9418",
+    "mail": "2525 3659 4190",
+    "telephony and chat": "1719 1720 1723 5060 5061 5222 5269 6566 6665 6666 6667 6668 6669 6679 "
+    "6697",
     "directory": "3268 3269",
-    "monitoring": "4949 5666 7199 8125 9100 10050 10051 10080",
+    "monitoring": "4949 5666 7199 8125 9100 10050 10051 10080 24224",
 }
 _DENIED_PORTS = {int(port): name for name, ports in _PORT_NAMES.items() for port in ports.split()}
 

@@ -115,6 +115,32 @@ FORBIDDEN_URLS = [
 ]
 
 
+BAD_PORTS = """
+1 7 9 11 13 15 17 19 20 21 22 23 25 37 42 43 53 69 77 79 87 95 101 102 103 104 109 110 111 113 115
+117 119 123 135 137 139 143 161 179 389 427 465 512 513 514 515 526 530 531 532 540 548 554 556 563
+587 601 636 989 990 993 995 1719 1720 1723 2049 3659 4045 4190 5060 5061 6000 6566 6665 6666 6667
+6668 6669 6679 6697 10080
+""".split()
+"""The ports that browsers refuse, from the Fetch standard."""
+OTHERS = """
+1433 1521 1883 2181 2375 2379 3306 3389 5432 5672 5900 6379 6443 8009 9042 9092 9200 9300 10250
+11211 27017 50000
+""".split()
+"""Databases, caches, queues and the like."""
+
+
+@pytest.mark.parametrize("port", [*BAD_PORTS, *OTHERS])
+def test_a_port_that_is_known_for_something_else_is_refused(port: str) -> None:
+    """08 R34."""
+    with pytest.raises(WebhookUrlForbidden, match=f"port {port}"):
+        SINKS.check_url(f"https://example.com:{port}/")
+
+
+@pytest.mark.parametrize("port", "80 443 3000 4000 5000 7777 8000 8008 8080 8443 8888 9000".split())
+def test_a_port_that_web_servers_use_is_allowed(port: str) -> None:
+    SINKS.check_url(f"https://example.com:{port}/")
+
+
 @pytest.mark.parametrize(("url", "words"), FORBIDDEN_URLS)
 def test_forbidden_urls_are_refused_with_a_sentence(url: str, words: str) -> None:
     """04 §10.4, 08 R34."""
