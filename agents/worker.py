@@ -13,6 +13,7 @@ from headgate.agents.event_relay import EventRelay
 from headgate.agents.notify import Notify
 from headgate.agents.notify_operational import NotifyOperational
 from headgate.agents.project import Project
+from headgate.agents.replay import Replayer
 from headgate.agents.settle import Settle
 from headgate.agents.webhook_metrics import WebhookCollector, WebhookMetrics
 from headgate.agents.webhook_watch import WebhookWatch
@@ -43,6 +44,8 @@ from headgate.tables.endpoint_health_store import EndpointHealth
 from headgate.tables.endpoint_states import disable
 from headgate.tables.open_payments import OpenPayments
 from headgate.tables.postgres import Postgres
+from headgate.tables.replay_sources import sources_of
+from headgate.tables.replay_work import ReplayWork
 from headgate.tables.replies import Replies
 from headgate.tables.store import PaymentStore
 from headgate.tables.webhook_events import WebhookEvents
@@ -99,6 +102,7 @@ def notify(settings: Settings) -> WorkerApp:
     worker.batch(WEBHOOKS_ATTEMPTS, projecting.handle, linger_ms=settings.project_linger_ms)
     worker.run_always(configuration.run)
     worker.run_always(DeliveryWeeks(settings, postgres).run)
+    worker.run_always(_replayer(settings, postgres, bus, configuration).run)
     pumps: list[DelayPump] = []
     app.service(_pump(worker, settings, bus, pumps))
     worker.registry.register(
@@ -117,6 +121,15 @@ def _watch(
 
     health = EndpointHealth(postgres, Rules.of(settings))
     return WebhookWatch(events, health, disable_failing, WebhookMetrics(worker.registry))
+
+
+def _replayer(
+    settings: Settings, postgres: Postgres, bus: Bus, configuration: ConfigurationCopy
+) -> Replayer:
+    """Works on replays, whichever worker has begun them."""
+    work = ReplayWork(postgres, settings.replay_lease_ms / 1000)
+    sources = sources_of(settings, postgres, bus)
+    return Replayer(settings, work, sources, bus, configuration)
 
 
 def _pump(worker: Worker, settings: Settings, bus: Bus, pumps: list[DelayPump]) -> type[DelayPump]:

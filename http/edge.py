@@ -28,6 +28,7 @@ from headgate.http.simulated_bank import SimulatedBank
 from headgate.http.timeline import Timeline
 from headgate.http.webhook_deliveries import WebhookDeliveries
 from headgate.http.webhook_keys import WebhookKeys
+from headgate.http.webhook_replays import WebhookReplays
 from headgate.http.webhook_settings import WebhookSettings
 from headgate.http.webhooks import Webhooks
 from headgate.streams.settings import Settings
@@ -63,6 +64,7 @@ def routes(services: Services) -> list[Route]:
         _of_events(services),
         _of_the_merchant(services),
         _of_deliveries(services),
+        _of_replays(services),
         _of_the_service(services),
     )
 
@@ -99,6 +101,22 @@ def _of_deliveries(services: Services) -> list[Route]:
         at(delivery, GET=reading.show),
         at(f"{delivery}/attempts", GET=reading.attempts),
         at(f"{delivery}/retry", POST=commands.retry),
+    ]
+
+
+def _of_replays(services: Services) -> list[Route]:
+    replays = WebhookReplays(
+        services.settings,
+        services.authenticator,
+        services.consistency,
+        services.postgres,
+        services.configuration,
+    )
+    return [
+        at(f"{API}/webhook_replays", GET=replays.listed, POST=replays.create),
+        at(f"{API}/webhook_replays/{{id}}", GET=replays.show, DELETE=replays.changing("cancel")),
+        at(f"{API}/webhook_replays/{{id}}/pause", POST=replays.changing("pause")),
+        at(f"{API}/webhook_replays/{{id}}/resume", POST=replays.changing("resume")),
     ]
 
 

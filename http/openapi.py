@@ -16,6 +16,7 @@ from headgate.http.openapi_of_commands import COMMANDS
 from headgate.http.openapi_of_keys import KEYS
 from headgate.http.openapi_of_payments import PAYMENTS
 from headgate.http.openapi_of_reading import READING
+from headgate.http.openapi_of_replays import REPLAYS
 from headgate.http.openapi_of_service import SERVICE
 from headgate.http.openapi_of_webhooks import WEBHOOKS
 from headgate.http.openapi_operation import Model, Operation
@@ -31,6 +32,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *COMMANDS,
     *READING,
     *WEBHOOKS,
+    *REPLAYS,
     *KEYS,
     *SERVICE,
 )

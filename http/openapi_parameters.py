@@ -12,6 +12,7 @@ from headgate.http.payment_reading import PLURALS
 from headgate.http.query import COMPARISONS
 from headgate.http.webhook_deliveries import EXACT, EXPANDED
 from headgate.http.webhook_deliveries import STATUSES as DELIVERY_STATUSES
+from headgate.http.webhook_replays import STATUSES as REPLAY_STATUSES
 from headgate.http.webhooks import OFFSET_MAX
 from headgate.streams.facts import FactType
 
@@ -39,6 +40,8 @@ _QUERY: dict[str, Schema] = {
     "ending_before": {"type": "string", "description": "An id; what precedes it is newer."},
     "status": {"type": "string", "enum": list(STATUSES)},
     "refund_status": {"type": "string", "enum": list(REFUND_STATES)},
+    "replay_status": {"type": "string", "enum": list(REPLAY_STATUSES)},
+    "endpoint_id": _TEXT,
     "state": {"type": "string", "enum": list(STATES)},
     "method": {"type": "string", "enum": list(METHODS)},
     "currency": {"type": "string", "description": "An ISO 4217 code.", "examples": ["INR"]},
@@ -80,6 +83,7 @@ _REQUIRED = frozenset({"query"})
 _SENT_AS = {
     "refund_status": "status",
     "delivery_status": "status",
+    "replay_status": "status",
     "expanded_attempts": "expand[]",
 }
 _STYLES: dict[str, Schema] = {"metadata": {"style": "deepObject", "explode": True}}

@@ -5,12 +5,19 @@ from __future__ import annotations
 from headgate.http import (
     problems_of_access,
     problems_of_payments,
+    problems_of_replays,
     problems_of_requests,
     problems_of_services,
 )
 from headgate.http.problems import Problem
 
-_MODULES = (problems_of_requests, problems_of_access, problems_of_payments, problems_of_services)
+_MODULES = (
+    problems_of_requests,
+    problems_of_access,
+    problems_of_payments,
+    problems_of_replays,
+    problems_of_services,
+)
 
 KINDS: tuple[type[Problem], ...] = tuple(
     sorted(

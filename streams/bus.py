@@ -137,11 +137,22 @@ class Bus:
 
     async def end_offsets(self, topic: str, partitions: Iterable[int]) -> dict[int, int]:
         """The offset after the last record of each partition. Raises LogUnavailable."""
+        return await self._asked(topic, self._reader.ends(topic, list(partitions)))
+
+    async def since(self, topic: str, partitions: Iterable[int], at_ms: int) -> dict[int, int]:
+        """Each partition's first record with a timestamp from `at_ms` on: everything below the
+        offset is older. 0 when all that is kept is younger, the end when all is older.
+
+        Raises LogUnavailable.
+        """
+        return await self._asked(topic, self._reader.since(topic, list(partitions), at_ms))
+
+    async def _asked(self, topic: str, question: Awaitable[T]) -> T:
         try:
-            return await self._within_timeout(self._reader.ends(topic, list(partitions)))
+            return await self._within_timeout(question)
         except AWAY as error:
             self._unavailable(repr(error))
-            raise LogUnavailable(f"the end of {topic} is not known: {error!r}") from error
+            raise LogUnavailable(f"the offsets of {topic} are not known: {error!r}") from error
 
     async def _within_timeout(self, work: Awaitable[T]) -> T:
         began = time.monotonic()

@@ -17,7 +17,7 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
 )
 from aiokafka.producer.message_accumulator import BatchBuilder
-from aiokafka.structs import RecordMetadata
+from aiokafka.structs import OffsetAndTimestamp, RecordMetadata
 
 from headgate.streams.errors import LogUnavailable, RecordTooLarge
 
@@ -226,6 +226,22 @@ class Reader:
             raise
         return {target.partition: offset for target, offset in ends.items()}
 
+    async def since(self, topic: str, partitions: Sequence[int], at_ms: int) -> dict[int, int]:
+        """Each partition's first record of this time or a later one; raises one of `AWAY`."""
+        consumer = await self._open()
+        targets = [TopicPartition(topic, partition) for partition in partitions]
+        try:
+            starts = await consumer.beginning_offsets(targets)
+            ends = await consumer.end_offsets(targets)
+            found = await consumer.offsets_for_times(dict.fromkeys(targets, at_ms))
+        except BaseException:
+            await self.close()
+            raise
+        return {
+            target.partition: _first(starts[target], ends[target], found.get(target))
+            for target in targets
+        }
+
     async def _open(self) -> AIOKafkaConsumer:
         async with self._opening:
             if self._consumer is None:
@@ -243,3 +259,10 @@ class Reader:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             await consumer.stop()
+
+
+def _first(start: int, end: int, found: OffsetAndTimestamp | None) -> int:
+    """0 when the oldest record that is kept is late enough already: earlier ones may have been."""
+    if found is None:
+        return end
+    return 0 if found.offset <= start else found.offset

@@ -90,6 +90,16 @@ def delivery_id(event: str, endpoint: str) -> str:
     return _derive("dlv_", _LONG, event, endpoint)
 
 
+def replayed_delivery_id(event: str, endpoint: str, replay: str) -> str:
+    """A replay alone makes another delivery of an event, and each replay one (08 R27)."""
+    return _derive("dlv_", _LONG, event, endpoint, replay)
+
+
+def replay_id(merchant_id: str, mode: str, key: str) -> str:
+    """The replay that a request under this idempotency key makes: its repeat makes no other."""
+    return _derive("rpl_", _LONG, merchant_id, mode, key)
+
+
 def api_key_id(merchant_id: str, mode: str, key: str) -> str:
     """The API key that a request under this idempotency key makes: its repeat makes no other."""
     return _derive(f"key_{mode}_", 20, merchant_id, mode, key)

@@ -97,6 +97,17 @@ class WebhookKnobs(BaseSettings):
     """Attempts that must have failed in that time, so that a quiet endpoint is not disabled."""
     webhook_events_relay_ms: PositiveInt = 500
     """How often a notify worker looks for operational events that are to be told."""
+    replay_page_max: PositiveInt = 500
+    """Events that a replay counts or sends at a time. A replay that is half as many ahead of its
+    endpoint waits, so that a long one fills neither the log nor its endpoint's lane."""
+    replay_pages_max: PositiveInt = 4
+    """Pages of replays that one process works on at a time. Replays take turns, page by page."""
+    replay_lease_ms: PositiveInt = 10_000
+    """After this long another worker takes a replay over whose worker has died."""
+    replay_poll_ms: PositiveInt = 500
+    """How often a worker with nothing to replay looks for something."""
+    replays_unfinished_max: PositiveInt = 20
+    """Replays of one merchant and mode that may be under way or paused; more are refused."""
     delay_window_max: PositiveInt = 500
     """Records per partition of a delay topic that the pump holds in memory."""
 
