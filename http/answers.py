@@ -120,6 +120,10 @@ class SettingsAnswer(BaseModel):
     success: Literal[True]
     message: str
     webhook_secret: str | None = None
+    verification_error: str | None = Field(
+        default=None,
+        description="In live mode: why the receiver did not agree; nothing is sent there yet.",
+    )
 
 
 class RetryAnswer(BaseModel):

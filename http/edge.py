@@ -27,9 +27,9 @@ from headgate.http.services import Services
 from headgate.http.simulated_bank import SimulatedBank
 from headgate.http.timeline import Timeline
 from headgate.http.webhook_deliveries import WebhookDeliveries
+from headgate.http.webhook_endpoint_routes import endpoint_routes
 from headgate.http.webhook_keys import WebhookKeys
 from headgate.http.webhook_replays import WebhookReplays
-from headgate.http.webhook_settings import WebhookSettings
 from headgate.http.webhooks import Webhooks
 from headgate.streams.settings import Settings
 
@@ -62,6 +62,7 @@ def routes(services: Services) -> list[Route]:
         command_routes(services),
         _of_payments(services),
         _of_events(services),
+        endpoint_routes(services),
         _of_the_merchant(services),
         _of_deliveries(services),
         _of_replays(services),
@@ -73,14 +74,10 @@ def _of_the_merchant(services: Services) -> list[Route]:
     settings, postgres = services.settings, services.postgres
     authenticator, configuration = services.authenticator, services.configuration
     webhooks = Webhooks(settings, authenticator, postgres, services.box)
-    webhook_settings = WebhookSettings(
-        settings, authenticator, postgres, configuration, services.box
-    )
     keys = ApiKeys(settings, authenticator, postgres, configuration)
     merchant = MerchantResource(settings, authenticator, postgres, configuration)
     return [
         at(f"{API}/webhooks", GET=webhooks.listed),
-        at(f"{API}/webhooks/settings", PUT=webhook_settings.put),
         at(f"{API}/api_keys", GET=keys.listed, POST=keys.create),
         at(f"{API}/api_keys/{{id}}", GET=keys.show, DELETE=keys.revoke),
         at(f"{API}/api_keys/{{id}}/rotate", POST=keys.rotate),

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from headgate.http.answers import ProblemAnswer
 from headgate.http.exchange import Exchange
 from headgate.http.openapi_of_commands import COMMANDS
+from headgate.http.openapi_of_endpoints import ENDPOINTS
 from headgate.http.openapi_of_keys import KEYS
 from headgate.http.openapi_of_payments import PAYMENTS
 from headgate.http.openapi_of_reading import READING
@@ -33,6 +34,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *READING,
     *WEBHOOKS,
     *REPLAYS,
+    *ENDPOINTS,
     *KEYS,
     *SERVICE,
 )

@@ -8,6 +8,7 @@ from headgate.http import (
     problems_of_replays,
     problems_of_requests,
     problems_of_services,
+    problems_of_webhooks,
 )
 from headgate.http.problems import Problem
 
@@ -16,6 +17,7 @@ _MODULES = (
     problems_of_access,
     problems_of_payments,
     problems_of_replays,
+    problems_of_webhooks,
     problems_of_services,
 )
 

@@ -5,6 +5,7 @@ Problem
 ├── problems_of_access     who asks, for what, and how often: 401, 403, 429
 ├── problems_of_payments   what a payment refuses: 400, 402
 ├── problems_of_replays    what a replay of webhooks refuses: 400, 409
+├── problems_of_webhooks   what a webhook endpoint refuses: 400
 └── problems_of_services   what happened here: 409, 422, 500, 503
 
 A class with a `code` is one error of 01 §7.5, and owns what there is to say about it: its docstring

@@ -110,7 +110,8 @@ class TooManyApiKeys(KeyRefused):
 
 class RateLimited(Later):
     """More requests than allowed. `reason` says whose limit it is: that of the API `key`, of the
-    `object`, which is one payment, or of the client's `address`. Nothing happened."""
+    `object`, which is one payment or a merchant's receivers, or of the client's `address`. Nothing
+    happened."""
 
     status, code, title = 429, "rate_limited", "Too many requests"
     remedy = "Wait for the seconds in `Retry-After`, then send the same request again."

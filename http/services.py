@@ -29,6 +29,7 @@ from headgate.http.replies import Inbox
 from headgate.http.sending import Sending
 from headgate.streams.bus import Bus
 from headgate.streams.errors import Unavailable
+from headgate.streams.outbound.transport import PinnedTransport
 from headgate.streams.secrets import SecretBox
 from headgate.streams.settings import Settings
 from headgate.tables.configuration import ConfigurationCopy
@@ -50,6 +51,7 @@ class Services:
         self.settings = settings
         self.metrics = Metrics()
         self.box = SecretBox(settings.secret_key)
+        self.outbound = PinnedTransport(settings)
         self.creator = Creator(settings)
         # A request waits for the log no longer than this, so neither need the producer.
         self.bus = Bus(
@@ -110,6 +112,7 @@ class Services:
         await self.detour.stop()
         await self.bus.stop()
         await self.cache.close()
+        await self.outbound.aclose()
         await self.postgres.close()
 
     async def _first_configuration(self) -> None:

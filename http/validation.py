@@ -34,7 +34,7 @@ DETAIL_CHARACTERS_MAX = 160
 _FRACTIONS_SHOWN_BELOW = 10**9
 """Larger ones may be written with an exponent, in which nothing finds a card number."""
 
-_SECRET_MEMBERS = frozenset({"card", "webhookSecret", "webhook_secret"})
+_SECRET_MEMBERS = frozenset({"card", "webhookSecret", "webhook_secret", "secret", "headers"})
 """Members whose values are never repeated in an answer."""
 
 _BY_CODE: dict[str, type[BadRequest]] = {

@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import orjson
-from asyncpg.pool import PoolConnectionProxy
 from starlette.responses import Response
 
 from headgate.http.auth import Authenticator
 from headgate.http.exchange import Exchange
 from headgate.http.problems import Json
-from headgate.http.problems_of_requests import ParameterMissing, UrlForbidden
+from headgate.http.problems_of_requests import ParameterMissing
 from headgate.http.routing import json_answer
 from headgate.http.schemas import SettingsRequest
 from headgate.http.validation import body_as
+from headgate.http.webhook_targets import TargetCheck
+from headgate.http.webhook_verification import Verifier
 from headgate.streams import ids
-from headgate.streams.errors import StoreUnavailable, WebhookUrlForbidden
+from headgate.streams.errors import StoreUnavailable
 from headgate.streams.secrets import SecretBox, draw_webhook_secret, is_masked
 from headgate.streams.settings import Settings
-from headgate.streams.sinks import Sinks
-from headgate.streams.targets import Target
+from headgate.tables import endpoints
 from headgate.tables.configuration import ApiKey, ConfigurationCopy
-from headgate.tables.merchants import SEED_EVENTS
+from headgate.tables.endpoint import Verdict
+from headgate.tables.merchants import SEED_EVENTS, Connection
 from headgate.tables.postgres import Postgres, Row, statements
-
-RESOLVE_WAIT_S = 2.0
-"""How long the name in a URL may take to resolve. What does not resolve is checked when it is
-connected to; a merchant may set a URL before its name exists."""
 
 SHOWN_AGAIN_S = 300.0
 """For how long a repeat of the request that drew a secret shows it again: the first answer may
@@ -50,6 +46,14 @@ class _Change:
     """For the audit; never the secret itself."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Consent:
+    """What the receiver at a URL said."""
+
+    url: str
+    verdict: Verdict
+
+
 class WebhookSettings:
     """Changes the default endpoint: omitted means unchanged, so does a masked secret (08 R33)."""
 
@@ -60,12 +64,14 @@ class WebhookSettings:
         postgres: Postgres,
         configuration: ConfigurationCopy,
         box: SecretBox,
+        verifier: Verifier,
     ) -> None:
         self._authenticator = authenticator
         self._postgres = postgres
         self._configuration = configuration
         self._box = box
-        self._sinks = Sinks.of(settings)
+        self._verifier = verifier
+        self._targets = TargetCheck(settings)
 
     async def put(self, exchange: Exchange) -> Response:
         """Change URL, secret or both, in one transaction with the audit row."""
@@ -74,40 +80,32 @@ class WebhookSettings:
         if asked.url is None and asked.secret is None:
             raise ParameterMissing("Send webhookUrl, webhookSecret or both.", param="webhookUrl")
         if asked.url is not None:
-            await self._check_url(asked.url, livemode=api_key.mode == "live")
-        change = await self._store(asked, api_key)
+            livemode = api_key.mode == "live"
+            await self._targets.check(asked.url, livemode=livemode, param="webhookUrl")
+        consent = await self._consent(asked, api_key) if api_key.mode == "live" else None
+        change = await self._store(asked, api_key, consent)
         with contextlib.suppress(StoreUnavailable):  # It is stored; the copy follows in a second.
             await self._configuration.refresh()
         answer: dict[str, Json] = {"success": True, "message": "Webhook settings updated"}
         if change.drawn_secret is not None:
             answer["webhook_secret"] = change.drawn_secret  # Shown to whoever made us draw it.
+        if consent is not None and consent.verdict.error is not None:
+            answer["verification_error"] = consent.verdict.error
         return json_answer(answer)
 
-    async def _check_url(self, url: str, *, livemode: bool) -> None:
-        try:
-            await self._check_resolved(self._sinks.check_url(url, livemode=livemode))
-        except WebhookUrlForbidden as error:
-            raise UrlForbidden(str(error), param="webhookUrl") from None
+    async def _consent(self, asked: SettingsRequest, api_key: ApiKey) -> _Consent | None:
+        """What the receiver of live webhooks says, unless it has agreed to this URL before."""
+        whose = (api_key.merchant_id, api_key.mode)
+        row = await self._postgres.fetch_row("edge_default_endpoint", *whose)
+        url = asked.url or (row["url"] if row else None)
+        agreed = row is not None and row["url"] == url and row["verified_at"] is not None
+        if url is None or agreed:
+            return None
+        return _Consent(url, await self._verifier.ask(url, None, whose))
 
-    async def _check_resolved(self, target: Target) -> None:
-        """Refuse a name that leads to an address which webhooks must not go to. Every connection
-        checks that again, since names change."""
-        if target.address is not None:
-            return
-        try:
-            async with asyncio.timeout(RESOLVE_WAIT_S):
-                found = await asyncio.get_running_loop().getaddrinfo(target.host, target.port)
-        except (OSError, TimeoutError, UnicodeError):
-            return
-        for *_, place in found:
-            if self._sinks.why_not(str(place[0])):
-                # Not which address, nor why: an answer that tells maps a network (04 §10.7).
-                raise WebhookUrlForbidden(
-                    f"Webhooks cannot be sent to {target.host}: it leads to an address that is "
-                    "not public."
-                )
-
-    async def _store(self, asked: SettingsRequest, api_key: ApiKey) -> _Change:
+    async def _store(
+        self, asked: SettingsRequest, api_key: ApiKey, consent: _Consent | None
+    ) -> _Change:
         whose = (api_key.merchant_id, api_key.mode)
         async with self._postgres.connection() as connection, connection.transaction():
             # The bump locks the one row of configuration, so that changes come one by one.
@@ -123,6 +121,8 @@ class WebhookSettings:
                 change.sealed_secret,
                 list(change.event_types),
             )
+            if api_key.mode == "live":
+                await _heed(connection, change, row, consent)
             await connection.execute(
                 statements()["audit"],
                 api_key.id,
@@ -134,7 +134,7 @@ class WebhookSettings:
 
     async def _drawn_lately(
         self,
-        connection: PoolConnectionProxy[Row],
+        connection: Connection,
         asked: SettingsRequest,
         api_key: ApiKey,
         row: Row | None,
@@ -167,6 +167,20 @@ class WebhookSettings:
             drawn_secret=self._box.open(_sealed(row)) if drawn_lately else drawn,
             said=said,
         )
+
+
+async def _heed(
+    connection: Connection, change: _Change, row: Row | None, consent: _Consent | None
+) -> None:
+    """Live webhooks go only where the receiver has agreed, to this URL and no other: it may have
+    been changed while the receiver was asked."""
+    new_url = row is None or row["url"] != change.url
+    if row is not None and not new_url and row["verified_at"] is not None:
+        return
+    asked = consent is not None and consent.url == change.url
+    verdict = consent.verdict if consent and asked else endpoints.UNASKED
+    endpoint = await endpoints.of_connection(connection, change.endpoint_id)
+    await endpoints.heed(connection, endpoint, verdict, new_url=new_url)
 
 
 def _sealed(row: Row | None) -> str:

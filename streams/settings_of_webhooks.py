@@ -27,6 +27,15 @@ class WebhookKnobs(BaseSettings):
     )
 
     # Webhooks
+    webhook_endpoints_max: PositiveInt = 20
+    """Endpoints that a merchant may have in one mode."""
+    webhook_origin: str = Field("headgate", pattern=r"^[A-Za-z0-9.-]{1,253}$")
+    """The name under which this gateway asks receivers whether they want live webhooks: its own
+    domain. They answer it in `WebHook-Allowed-Origin`."""
+    webhook_verifications_per_min: int = Field(10, ge=0)
+    """How often a minute one edge process asks receivers for one merchant. 0 is no limit."""
+    webhook_verifications_max: PositiveInt = 16
+    """Receivers that one edge process asks at a time."""
     webhook_timeout_ms: PositiveInt = 5000
     """One deadline for connecting, sending and reading the answer of a webhook attempt."""
     webhook_answer_bytes_max: PositiveInt = 16_384

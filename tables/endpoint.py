@@ -22,8 +22,8 @@ from headgate.streams.commands import Mode
 from headgate.streams.errors import HeadgateError
 from headgate.tables.configuration import EndpointSecret
 from headgate.tables.postgres import Row
+from headgate.tables.schedules import Schedule
 
-Schedule = Literal["seed", "standard", "custom"]
 EndpointStatus = Literal["enabled", "disabled", "deleted"]
 DisabledReason = Literal["gone", "failing", "merchant", "unverified"]
 Owner = tuple[str, str]

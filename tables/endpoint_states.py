@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from headgate.tables.api_keys import check_actor
 from headgate.tables.endpoint import (
     DisabledReason,
@@ -63,8 +65,8 @@ async def hold(
 
 async def enable(
     postgres: Postgres, endpoint_id: str, actor: str, whose: Owner
-) -> tuple[StoredEndpoint, bool]:
-    """Enable an endpoint, and whether it was disabled until now.
+) -> tuple[StoredEndpoint, datetime | None]:
+    """Enable an endpoint, and since when it was disabled; None when it was not.
 
     Raises ActorNotActive, EndpointUnknown, EndpointDeleted or EndpointUnverified.
     """
@@ -79,7 +81,7 @@ async def enable(
             await switch_on(connection, endpoint)
             said = {"was": endpoint.disabled_reason, "url": endpoint.url}
             await audit(connection, actor, "webhook_endpoint.enable", endpoint_id, said)
-        return await of_connection(connection, endpoint_id), not endpoint.enabled
+        return await of_connection(connection, endpoint_id), endpoint.disabled_at
 
 
 async def judge(

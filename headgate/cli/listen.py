@@ -103,8 +103,14 @@ def application(secret: str) -> Starlette:
     async def greet(_request: Request) -> Response:
         return PlainTextResponse("headgate listen: POST webhooks here\n")
 
+    async def agree(request: Request) -> Response:
+        """The handshake by which a receiver agrees to webhooks (docs/decisions/0023)."""
+        origin = request.headers.get("webhook-request-origin", "*")
+        return Response(status_code=204, headers={"WebHook-Allowed-Origin": origin})
+
     routes = [
         Route("/{path:path}", receive, methods=["POST"]),
+        Route("/{path:path}", agree, methods=["OPTIONS"]),
         Route("/{path:path}", greet, methods=["GET"]),
     ]
     return Starlette(routes=routes)

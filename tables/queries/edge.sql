@@ -34,7 +34,7 @@ where redis_token is null and not exists (select 1 from operations where created
 returning version
 
 -- name: edge_default_endpoint
-select id, url, sealed_secret, event_types, enabled from webhook_endpoints
+select id, url, sealed_secret, event_types, enabled, verified_at from webhook_endpoints
 where merchant_id = $1 and mode = $2 and is_default
 
 -- name: edge_drawn_lately

@@ -245,9 +245,9 @@ async def test_its_merchant_holds_and_enables_it(shop: Shop) -> None:
     assert (held.disabled_reason, was_enabled) == ("merchant", True)
     again, was_enabled = await endpoint_states.hold(*asked)
     assert (again.disabled_at, was_enabled) == (held.disabled_at, False)
-    enabled, was_disabled = await endpoint_states.enable(*asked)
-    assert (enabled.status, enabled.disabled_at, was_disabled) == ("enabled", None, True)
-    assert not (await endpoint_states.enable(*asked))[1]
+    enabled, since = await endpoint_states.enable(*asked)
+    assert (enabled.status, enabled.disabled_at, since) == ("enabled", None, held.disabled_at)
+    assert (await endpoint_states.enable(*asked))[1] is None
 
 
 async def test_a_live_endpoint_waits_for_its_receivers_consent(shop: Shop) -> None:

@@ -16,10 +16,12 @@ import httpx
 import pytest
 
 from headgate.cli.listen import Ledger, application, run
+from headgate.http.webhook_verification import Verifier
 from headgate.streams.outbound.transport import PinnedTransport
 from headgate.streams.secrets import draw_webhook_secret
 from headgate.streams.settings import Settings
 from headgate.streams.signatures import SEED_HEADER, sign
+from headgate.tables.endpoint import Verdict
 
 SECRET = draw_webhook_secret()
 PAYMENT = {
@@ -59,6 +61,11 @@ async def test_a_repeat_is_accepted_and_called_one(capsys: pytest.CaptureFixture
     assert "delivery of" not in first + other
     assert "2nd delivery of evt_1: a repeat" in second
     assert "3rd delivery of evt_1: a repeat" in third
+
+
+async def test_it_agrees_to_webhooks_when_it_is_asked() -> None:
+    asking = Verifier(Settings(webhook_origin="pay.example"), httpx.ASGITransport(application("s")))
+    assert (await asking.ask("http://here/any/path", None, ("mer_1", "live"))) == Verdict()
 
 
 @pytest.mark.parametrize(
