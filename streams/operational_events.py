@@ -31,6 +31,9 @@ OPERATIONAL_TYPES: tuple[OperationalType, ...] = get_args(OperationalType)
 DisabledReason = Literal["gone", "failing", "merchant", "unverified"]
 """It answered 410; nothing arrived for days; its owner asked; it did not prove to be wanted."""
 
+ERROR_CHARACTERS_MAX = 500
+"""Characters of an error that an event repeats: anybody may write to the log, and what it tells of
+must fit into a record."""
 TARGET = "endpoint-id"
 """The header of an event that is for one endpoint alone, whatever that asked for."""
 
@@ -202,7 +205,7 @@ def exhausted(made: AttemptMade) -> EventBytes | None:
     last = LastAttempt(
         kind=made.kind,
         status_code=made.status_code,
-        error=made.error,
+        error=made.error and made.error[:ERROR_CHARACTERS_MAX],
         at=iso(made.started_at_ms),
     )
     delivery = DeliveryExhausted(

@@ -188,6 +188,7 @@ async def delete(postgres: Postgres, endpoint_id: str, actor: str, whose: Owner)
         endpoint = await of_connection(connection, endpoint_id, whose)
         if endpoint.deleted_at is None:
             await connection.execute(statements()["delete_endpoint"], endpoint_id)
+            await forgive(connection, endpoint_id)
             said = {"url": endpoint.url, "was": endpoint.status}
             await audit(connection, actor, "webhook_endpoint.delete", endpoint_id, said)
         return await of_connection(connection, endpoint_id)

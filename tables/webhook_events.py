@@ -63,6 +63,11 @@ class WebhookEvents:
                 await connection.execute(statements()["webhook_events_told"], told)
         return len(rows)
 
+    async def forget(self, before_ms: int, most: int) -> int:
+        """Delete at most so many events that were told, the oldest first; returns how many."""
+        rows = await self._postgres.fetch("forget_webhook_events", from_ms(before_ms), most)
+        return len(rows)
+
 
 def _columns(events: Sequence[EventBytes]) -> list[list[object]]:
     names = ("event_id", "type", "merchant_id", "mode", "endpoint_id", "payload")

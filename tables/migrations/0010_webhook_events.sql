@@ -13,6 +13,7 @@ create table webhook_events (
     told boolean not null default false
 );
 create index webhook_events_to_tell on webhook_events (created_at, event_id) where not told;
+create index webhook_events_by_age on webhook_events (created_at) where told;
 comment on column webhook_events.endpoint_id is 'The one endpoint that it is for; null for all that ask for its type.';
 comment on column webhook_events.told is 'Whether it is on the log (webhooks.events).';
 

@@ -29,3 +29,11 @@ for update skip locked
 
 -- name: webhook_events_told
 update webhook_events set told = true where event_id = any($1::text[])
+
+-- name: forget_webhook_events
+-- A few at a time, by index: cleaning up must never be what keeps PostgreSQL busy.
+delete from webhook_events where event_id in (
+    select event_id from webhook_events where told and created_at < $1
+    order by created_at limit $2
+)
+returning event_id

@@ -284,3 +284,16 @@ async def test_enabling_an_endpoint_and_moving_it_begin_the_count_anew(events: E
 
     await change(shop.postgres, endpoint_id, "operator", whose, moved)
     assert await failing() == 0
+
+
+async def test_old_events_are_forgotten_a_few_at_a_time_and_never_untold_ones(
+    events: Events,
+) -> None:
+    long_ago = [disabled(events.endpoint, "test", "gone", n * 1000) for n in range(5)]
+    await events.note(*long_ago)
+    assert await events.store.forget(NOW, 100) == 0
+    await events.tell()
+    assert [await events.store.forget(3500, 3) for _ in range(3)] == [3, 1, 0]
+    await events.relay.forget()
+    async with events.shop.postgres.connection() as connection:
+        assert await connection.fetchval("select count(*) from webhook_events") == 0

@@ -198,3 +198,10 @@ def test_other_events_go_to_those_that_ask_for_them() -> None:
 
 def test_every_type_has_its_words() -> None:
     assert tuple(OPERATIONAL_IN_WORDS) == OPERATIONAL_TYPES
+
+
+def test_an_error_without_end_is_cut_off() -> None:
+    """Anybody may write to the log, and the relay must not stumble over what follows."""
+    told = exhausted(made(error="x" * 10**6))
+    assert told is not None
+    assert len(told.payload) < 2000
