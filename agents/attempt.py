@@ -12,6 +12,7 @@ from headgate.agents.attempt_traces import request_of, traced
 from headgate.agents.keyring import Keyring, Keys
 from headgate.streams.clock import now_ms
 from headgate.streams.deliveries import DeliveryWanted
+from headgate.streams.errors import SecretUnreadable
 from headgate.streams.outbound.transport import Answer, DeliveryFailed
 from headgate.streams.secrets import SecretBox
 from headgate.streams.settings import Settings
@@ -60,6 +61,14 @@ class Poster:
     def keys_of(self, endpoint: Endpoint) -> Keys:
         """What the endpoint's attempts are signed with and carry. Raises SecretUnreadable."""
         return self._keyring.of(endpoint, now_ms())
+
+    def readable(self, endpoint: Endpoint) -> bool:
+        """Whether its keys can be opened with the secret key of this process."""
+        try:
+            self.keys_of(endpoint)
+        except SecretUnreadable:
+            return False
+        return True
 
     async def post(self, endpoint: Endpoint, keys: Keys, wanted: DeliveryWanted) -> Posted | None:
         """Sign and post, within the deadline. No answer, of whatever kind, is an outcome; None

@@ -13,8 +13,14 @@ from headgate.streams.settings import Settings
 from headgate.tables.configuration import Endpoint
 from headgate.tables.deliveries import Reach
 
-Refusal = Literal["open", "soon", "crowded"]
-"""Why there is no place: the breaker is open; it is full for a moment; it is full for longer."""
+Refusal = Literal["open", "soon", "crowded", "fifo"]
+"""Why there is no place: the breaker is open; it is full for a moment; it is full for longer;
+another delivery comes first."""
+
+
+SEEN_WITHIN_S = 15.0
+"""What was told to be held is seen in PostgreSQL within this time, or found by the next look at
+all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,8 @@ class Lanes:
         self._lanes: dict[str, Lane] = {}
         self._taken = 0
         """Places taken by all lanes."""
+        self.backlogs: dict[str, Lane] = {}
+        """The lanes that have something held, by endpoint."""
 
     def __iter__(self) -> Iterator[Lane]:
         """Every lane that is remembered."""
@@ -51,14 +59,36 @@ class Lanes:
             lane = self._lanes[endpoint_id] = Lane(self._rules)
         return lane
 
-    async def enter(self, endpoint: Endpoint, *, asked: bool = False) -> Place | Refusal:
+    async def enter(
+        self,
+        endpoint: Endpoint,
+        delivery_id: str,
+        *,
+        asked: bool = False,
+        released: bool = False,
+    ) -> Place | Refusal:
         """A place, after waiting for it at most as long as the setting says, or why there is none.
 
         What a person asked for goes in spite of an open breaker, and tells it nothing if it fails.
+        While something is held, only what was `released` may wait: newcomers would overtake it.
         """
         lane, now = self.of(endpoint.id), self._clock()
         lane.used_at = now
-        lane.bucket.limit_to(endpoint.rate_per_s)
+        lane.configure(endpoint)
+        if released and lane.on_its_way:
+            lane.on_its_way -= 1
+        if not endpoint.fifo:
+            return await self._enter(lane, now, asked=asked, may_wait=released or not lane.backlog)
+        if not await lane.run.turn(delivery_id, self._rules.wait_s):
+            return "fifo"
+        place = await self._enter(lane, self._clock(), asked=asked, may_wait=True)
+        if not isinstance(place, Place):
+            lane.run.clear()
+        return place
+
+    async def _enter(
+        self, lane: Lane, now: float, *, asked: bool, may_wait: bool
+    ) -> Place | Refusal:
         admission = lane.breaker.admits(now)
         if admission != "go":
             return self._past_the_breaker(lane, now, probe=admission == "probe", asked=asked)
@@ -66,6 +96,8 @@ class Lanes:
             return "crowded"
         if not lane.waiting and lane.has_place(now):
             return self._take(lane, now, "usual")
+        if not may_wait:
+            return "crowded"
         if len(lane.waiting) < self._rules.queue_max and await self._wait(lane, now):
             return Place(lane, self._clock(), "usual")
         return self._refusal(lane)
@@ -85,6 +117,44 @@ class Lanes:
             self._send_away(lane)
         elif lane.waiting:
             self._admit(lane)
+
+    def held(self, endpoint_id: str, *, open_before: bool = False) -> None:
+        """Something of this lane is held. `open_before`: an earlier owner's breaker was open, so
+        this one begins with a probe instead of with failures of its own."""
+        lane, now = self.of(endpoint_id), self._clock()
+        if open_before and lane.backlog_at is None:
+            lane.breaker.reopen(now)
+        lane.backlog_at = now
+        self.backlogs[endpoint_id] = lane
+
+    def passed(self, endpoint_id: str, delivery_id: str) -> None:
+        """A delivery is over: where the order matters, the next one follows."""
+        lane = self._lanes.get(endpoint_id)
+        if lane is not None and lane.fifo:
+            lane.run.passed(delivery_id)
+
+    def released(self, endpoint_id: str, count: int) -> None:
+        """So many held deliveries of this lane are on their way."""
+        lane = self.of(endpoint_id)
+        lane.on_its_way += count
+        lane.released_at = self._clock()
+
+    def nothing_held(self, endpoint_id: str) -> None:
+        """Nothing of this lane was found to be held; what was told lately may not be seen yet."""
+        if not self.held_lately(endpoint_id):
+            self.of(endpoint_id).backlog_at = None
+            self.backlogs.pop(endpoint_id, None)
+
+    def held_lately(self, endpoint_id: str) -> bool:
+        """Whether something was held so lately that it may not be seen yet."""
+        held_at = self.of(endpoint_id).backlog_at
+        return held_at is not None and self._clock() - held_at <= SEEN_WITHIN_S
+
+    def room(self, endpoint: Endpoint) -> int:
+        """How many held deliveries of this endpoint may be released now."""
+        lane = self.of(endpoint.id)
+        lane.configure(endpoint)
+        return lane.room(self._clock())
 
     def sweep(self, unused_s: float) -> None:
         """Forget the lanes that are at rest and were not used for so long."""

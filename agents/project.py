@@ -8,13 +8,14 @@ from headgate.agents.webhook_watch import WebhookWatch
 from headgate.streams.bus import Bus, Record
 from headgate.streams.codec import dead_letter, decode
 from headgate.streams.crashpoints import reach
-from headgate.streams.deliveries import ATTEMPT_MADE, AttemptMade
+from headgate.streams.deliveries import ATTEMPT_MADE, DELIVERY_NOTED, NOTICE, AttemptMade
 from headgate.streams.engine.batch import Batch
 from headgate.streams.engine.intake import Delivered
 from headgate.streams.errors import CannotDecode
 from headgate.streams.settings import Settings
 from headgate.streams.topics import WEBHOOKS_ATTEMPTS
 from headgate.tables.deliveries_store import DeliveryStore
+from headgate.tables.held_store import Noted
 from headgate.tables.isolation import isolated
 
 log = structlog.get_logger(__name__)
@@ -39,18 +40,23 @@ class Project:
     async def _refuse(self, batch: Batch, reason: str) -> None:
         """08 R6: the only record of the batch is one that PostgreSQL will never take."""
         log.error("attempt refused", offset=batch.records[0].offset, reason=reason)
-        await self._store.project(batch.claims, batch.positions(), [])
+        await self._store.project(batch.claims, batch.positions(), [], [])
         await self._bus.publish_until_acked([self._dead(batch.records[0], reason)])
 
     async def _project(self, batch: Batch) -> None:
         seen: list[tuple[int, AttemptMade]] = []
+        noted: list[Noted] = []
         dead: list[Record] = []
         for record in batch.records:
             try:
-                seen.append((record.offset, decode(ATTEMPT_MADE, record.value)))
+                if NOTICE in record.headers:
+                    noted.append(Noted(decode(DELIVERY_NOTED, record.value), record.partition))
+                else:
+                    seen.append((record.offset, decode(ATTEMPT_MADE, record.value)))
             except CannotDecode as error:
                 dead.append(self._dead(record, str(error)))
-        await self._store.project(batch.claims, batch.positions(), [made for _, made in seen])
+        made = [one for _, one in seen]
+        await self._store.project(batch.claims, batch.positions(), made, noted)
         reach("project.stored")
         await self._watch.saw(seen)
         if dead:

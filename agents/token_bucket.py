@@ -34,9 +34,9 @@ class TokenBucket:
         """Whether every attempt may go at once."""
         return self._limit is None and self._slowed is None
 
-    def limit_to(self, rate_per_s: int | None) -> None:
+    def limit_to(self, rate_per_s: float | None) -> None:
         """Take over the limit of the endpoint's configuration; None is no limit."""
-        self._limit = None if rate_per_s is None else float(rate_per_s)
+        self._limit = rate_per_s
 
     def rate(self, now: float) -> float | None:
         """Attempts a second; None is no limit."""
@@ -62,11 +62,16 @@ class TokenBucket:
         rate = self._fill(now)
         return max(0.0, (1 - self._tokens) / rate) if rate else 0.0
 
+    def within(self, now: float, span_s: float) -> float | None:
+        """The tokens that there are and that come within the span; None is as many as wanted."""
+        rate = self._fill(now)
+        return self._tokens + rate * span_s if rate else None
+
     def halve(self, now: float, seen_per_s: float) -> None:
         """The receiver asks for less; `seen_per_s` is what it got lately, for want of a limit."""
         if self._slowed is not None and now - self._halved_at < HALVED_ONCE_IN_S:
             return
-        before = self.rate(now) or max(seen_per_s, 2 * RATE_MIN_PER_S)
+        before = self.rate(now) or max(seen_per_s, 1.0)
         if self._slowed is None:
             self._ceiling, self._tokens, self._was = before, 0.0, now
         self._slowed = max(before / 2, RATE_MIN_PER_S)

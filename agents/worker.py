@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from headgate.agents.acquire import Acquire
 from headgate.agents.acquirers.simulator import Simulator
 from headgate.agents.attempt import Poster
+from headgate.agents.attempts_known import AttemptsKnown
 from headgate.agents.delay import DelayPump
 from headgate.agents.deliver import Deliver
 from headgate.agents.event_relay import EventRelay
+from headgate.agents.gone import Gone
+from headgate.agents.lanes import Lanes
 from headgate.agents.notify import Notify
 from headgate.agents.notify_operational import NotifyOperational
 from headgate.agents.project import Project
+from headgate.agents.release import Owned, Release
 from headgate.agents.replay import Replayer
 from headgate.agents.settle import Settle
+from headgate.agents.telling import Telling
 from headgate.agents.webhook_metrics import WebhookCollector, WebhookMetrics
 from headgate.agents.webhook_watch import WebhookWatch
 from headgate.streams.bus import Bus
@@ -33,15 +39,16 @@ from headgate.streams.topics import (
     WEBHOOKS_EVENTS,
     WEBHOOKS_READY,
 )
+from headgate.tables import endpoint_states
 from headgate.tables.acquirer_attempts import AcquirerAttempts
 from headgate.tables.acquirer_knobs import DEFAULTS
 from headgate.tables.claims import PostgresClaims
-from headgate.tables.configuration import ConfigurationCopy
+from headgate.tables.configuration import ConfigurationCopy, Endpoint
 from headgate.tables.deliveries_store import DeliveryStore
 from headgate.tables.delivery_weeks import DeliveryWeeks
 from headgate.tables.endpoint_health import Rules
 from headgate.tables.endpoint_health_store import EndpointHealth
-from headgate.tables.endpoint_states import disable
+from headgate.tables.held_store import HeldStore
 from headgate.tables.open_payments import OpenPayments
 from headgate.tables.postgres import Postgres
 from headgate.tables.replay_sources import sources_of
@@ -88,15 +95,13 @@ def notify(settings: Settings) -> WorkerApp:
     worker = Worker("notify", settings, app, PostgresClaims(postgres), bus)
     configuration = ConfigurationCopy(settings, postgres)
     store = DeliveryStore(postgres)
-    poster = Poster(settings, PinnedTransport(settings), SecretBox(settings.secret_key))
-    deliver = Deliver(settings, store, bus, configuration, poster)
+    lanes, telling = _deliver(worker, settings, postgres, configuration)
     matching = Notify(settings, store, bus, configuration)
     worker.batch(PAYMENT_FACTS, matching.handle, linger_ms=settings.match_linger_ms)
     events = WebhookEvents(postgres)
     own = NotifyOperational(settings, store, bus, configuration, events)
     worker.batch(WEBHOOKS_EVENTS, own.handle, linger_ms=settings.match_linger_ms)
     worker.run_always(EventRelay(settings, events, bus).run)
-    worker.each(WEBHOOKS_READY, deliver.handle, settings.webhook_in_flight_max)
     watch = _watch(worker, settings, postgres, events)
     projecting = Project(settings, store, bus, watch)
     worker.batch(WEBHOOKS_ATTEMPTS, projecting.handle, linger_ms=settings.project_linger_ms)
@@ -106,9 +111,32 @@ def notify(settings: Settings) -> WorkerApp:
     pumps: list[DelayPump] = []
     app.service(_pump(worker, settings, bus, pumps))
     worker.registry.register(
-        WebhookCollector(deliver.lanes, lambda: deliver.held, lambda: pumps[-1] if pumps else None)
+        WebhookCollector(lanes, lambda: telling.held, lambda: pumps[-1] if pumps else None)
     )
     return app
+
+
+def _deliver(
+    worker: Worker, settings: Settings, postgres: Postgres, configuration: ConfigurationCopy
+) -> tuple[Lanes, Telling]:
+    """Posts what is wanted, holds what cannot go, and lets it go again. Twice as many records as
+    attempts are worked on: some only look up, or tell that they are held."""
+    poster = Poster(settings, PinnedTransport(settings), SecretBox(settings.secret_key))
+    known = AttemptsKnown(DeliveryStore(postgres), batch_max=settings.batch_max)
+    lanes, telling = Lanes(settings), Telling(settings, worker.bus)
+    deliver = Deliver(settings, known, telling, configuration.endpoint, poster, lanes)
+    gone = Gone(settings, partial(_disable_gone, postgres), configuration)
+    deliver.on_gone.append(gone.note)
+    owned = Owned(
+        partitions=lambda: worker.ownership.of(WEBHOOKS_READY.name),
+        endpoint=configuration.endpoint,
+        readable=poster.readable,
+    )
+    releasing = Release(settings, HeldStore(postgres), worker.bus, lanes, owned)
+    worker.each(WEBHOOKS_READY, deliver.handle, 2 * settings.webhook_in_flight_max)
+    worker.run_always(releasing.run)
+    worker.run_always(gone.run)
+    return lanes, telling
 
 
 def _watch(
@@ -117,7 +145,7 @@ def _watch(
     """Tells merchants what their endpoints come to, and disables those that fail for days."""
 
     async def disable_failing(endpoint_id: str) -> bool:
-        return await disable(postgres, endpoint_id, "failing", OWN_ACTOR)
+        return await endpoint_states.disable(postgres, endpoint_id, "failing", OWN_ACTOR)
 
     health = EndpointHealth(postgres, Rules.of(settings))
     return WebhookWatch(events, health, disable_failing, WebhookMetrics(worker.registry))
@@ -130,6 +158,11 @@ def _replayer(
     work = ReplayWork(postgres, settings.replay_lease_ms / 1000)
     sources = sources_of(settings, postgres, bus)
     return Replayer(settings, work, sources, bus, configuration)
+
+
+async def _disable_gone(postgres: Postgres, endpoint: Endpoint) -> bool:
+    """Only while it has the URL that answered: an old place must not disable the new one."""
+    return await endpoint_states.disable(postgres, endpoint.id, "gone", OWN_ACTOR, url=endpoint.url)
 
 
 def _pump(worker: Worker, settings: Settings, bus: Bus, pumps: list[DelayPump]) -> type[DelayPump]:

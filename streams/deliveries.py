@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from headgate.streams.commands import Id, Mode
 
 Kind = Literal["success", "rejected", "failed", "blocked"]
+What = Literal["held", "parked", "blocked", "canceled"]
+Why = Literal["open", "crowded", "fifo", "unready", "disabled", "exhausted", "deleted", "asked"]
 AttemptNumber = Annotated[int, Field(ge=1, le=10_000)]
 TIME_MS_MAX = 253_402_300_799_999
 TimeMs = Annotated[int, Field(ge=0, le=TIME_MS_MAX)]
@@ -63,6 +65,8 @@ class AttemptMade(BaseModel):
     attempt: AttemptNumber
     token: Id
     manual: bool = False
+    probe: bool = False
+    """It tested whether a failing endpoint is back, and failed: it used up no try (08 R29)."""
     kind: Kind
     status_code: int | None
     """The receiver's HTTP status; None when there was no answer."""
@@ -88,5 +92,36 @@ class AttemptMade(BaseModel):
     """Not before this time."""
 
 
+class DeliveryNoted(BaseModel):
+    """What a lane did with a wanted attempt instead of making it (`webhooks.attempts`, told apart
+    by the header `notice`)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    v: Literal[1] = 1
+    what: What
+    """`held` until the lane releases it, `parked` until its endpoint is enabled. `blocked`: it was
+    given up, and holds up those behind it. `canceled`: no attempt follows."""
+    why: Why
+    """The breaker is open; no place or token; another goes first; the endpoint or its secret is
+    not known here; it is disabled; no try is left; it was deleted; a person asked for it."""
+    wanted: DeliveryWanted
+    """The attempt, its body left out."""
+    hold: Annotated[int, Field(ge=1)]
+    """How often this attempt was held, this time included."""
+    position: Annotated[int, Field(ge=0)]
+    """The place of its record in `webhooks.ready`."""
+    fifo: bool = False
+    """Whether the endpoint wants one delivery after the other."""
+    at_ms: TimeMs
+
+
+NOTICE = "notice"
+"""The header of a DeliveryNoted."""
+CANCEL = "cancel"
+"""The header of a record on `webhooks.ready` that cancels the delivery instead of wanting an
+attempt of it; its token is the command's own (08 R28)."""
+
+DELIVERY_NOTED: TypeAdapter[DeliveryNoted] = TypeAdapter(DeliveryNoted)
 DELIVERY_WANTED: TypeAdapter[DeliveryWanted] = TypeAdapter(DeliveryWanted)
 ATTEMPT_MADE: TypeAdapter[AttemptMade] = TypeAdapter(AttemptMade)

@@ -199,7 +199,8 @@ def exhausted(made: AttemptMade) -> EventBytes | None:
     """What to tell when this was the last attempt of its delivery and failed; None when the
     delivery goes on, has arrived, or is itself about an operational event: of those nothing is
     told, or one dead endpoint would talk about itself for ever."""
-    over = made.next_attempt is None and made.kind != "success" and not made.manual
+    aside = made.manual or made.probe
+    over = made.next_attempt is None and made.kind != "success" and not aside
     if not over or made.type in OPERATIONAL_TYPES:
         return None
     last = LastAttempt(

@@ -48,6 +48,11 @@ class WebhookKnobs(BaseSettings):
     """Webhooks that wait in memory for a place in their endpoint's lane; others are held."""
     webhook_lane_wait_ms: PositiveInt = 1000
     """How long a webhook waits for a place in its lane before it is held."""
+    webhook_release_interval_ms: PositiveInt = 200
+    """How often a worker looks whether held webhooks may go."""
+    webhook_held_look_s: PositiveInt = 60
+    """How often a worker looks through all that is held: for lanes that it does not know of, and
+    for webhooks whose time is over."""
     webhook_slow_ms: PositiveInt = 5000
     """An endpoint is slow when half of its last attempts took longer."""
     webhook_slow_in_flight_max: PositiveInt = 2

@@ -69,12 +69,12 @@ ACQUIRER_REQUESTS = Topic(
     "calls that a bank is asked to answer", 7 * DAY_MS,
 )  # fmt: skip
 WEBHOOKS_READY = Topic(
-    "webhooks.ready", "endpoint_id", "notify, pump, edge (retry now)", "notify (deliver)",
-    "webhook attempts that are due now", 7 * DAY_MS,
+    "webhooks.ready", "endpoint_id", "notify, pump, edge (retry, cancel)", "notify (deliver)",
+    "webhook attempts that are due now, and commands about them", 7 * DAY_MS,
 )  # fmt: skip
 WEBHOOKS_ATTEMPTS = Topic(
     "webhooks.attempts", "delivery_id", "notify (deliver)", "notify (project), downstream",
-    "the outcome of every webhook attempt", 90 * DAY_MS,
+    "every webhook attempt, and notices of what is held; partitioned as its endpoint", 90 * DAY_MS,
 )  # fmt: skip
 WEBHOOKS_EVENTS = Topic(
     "webhooks.events", "merchant_id", "notify, edge (test events)", "notify, downstream consumers",

@@ -179,6 +179,10 @@ class ConfigurationCopy:
         except (OSError, ValidationError):
             return Configuration()
 
+    def endpoint(self, endpoint_id: str) -> Endpoint | None:
+        """An endpoint as far as it is known here."""
+        return self.now.endpoints.get(endpoint_id)
+
     async def refresh(self) -> Configuration:
         """Read PostgreSQL if its version is another than ours. Raises StoreUnavailable."""
         row = await self._postgres.fetch_row("configuration")

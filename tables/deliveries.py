@@ -33,7 +33,9 @@ Reach = Literal["reached", "failed", "unknown"]
 REPEATED = "repeated"
 """The header of a record that an earlier one may have told already: look before posting."""
 HELD = "held"
-"""The header that counts how often a delivery was held up without an attempt."""
+"""The header of a record that was held and released: the number of the hold."""
+CIRCLED = "circled"
+"""The header that counts how often a delivery went around for a moment without an attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,12 @@ def scheduled_token(delivery_id: str, attempt: int) -> str:
 def manual_token(delivery_id: str, nonce: str) -> str:
     """The token of an attempt that a person asked for: a nonce makes each one new (08 R28)."""
     return f"{delivery_id}.manual.{nonce}"
+
+
+def probe_token(wanted: DeliveryWanted, hold: int) -> str:
+    """The token of an attempt that only tested whether its endpoint is back: the attempt itself is
+    still to be made (08 R29). Derived, so that a repeat is known as one."""
+    return f"{wanted.token}.probe.{hold}"
 
 
 def no_answer(reason: str, *, blocked: bool = False) -> Outcome:
@@ -197,11 +205,17 @@ def jitter_ms(token: str, wait_ms: int) -> int:
 
 
 def attempt_made(
-    wanted: DeliveryWanted, outcome: Outcome, trace: Trace, following: Successor | None
+    wanted: DeliveryWanted,
+    outcome: Outcome,
+    trace: Trace,
+    following: Successor | None,
+    *,
+    probe: bool = False,
 ) -> AttemptMade:
     """The attempt as the log keeps it."""
     return AttemptMade(
         **wanted.model_dump(exclude={"v", "body"}),
+        probe=probe,
         kind=outcome.kind,
         status_code=outcome.status_code,
         error=outcome.error,

@@ -13,8 +13,10 @@ from headgate.streams.deliveries import AttemptMade, DeliveryWanted
 from headgate.streams.engine.claims import Claim
 from headgate.streams.errors import ClaimLost, StoreUnavailable
 from headgate.streams.topics import PAYMENT_FACTS, WEBHOOKS_ATTEMPTS, Topic
+from headgate.tables import held_store
 from headgate.tables.claims import claim_columns
-from headgate.tables.postgres import Postgres, Row
+from headgate.tables.held_store import Noted
+from headgate.tables.postgres import Postgres, Row, statements
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Known:
     next_attempt: int | None = None
     next_at_ms: int | None = None
     delivered: bool = False
-    """Its delivery has arrived, by this or by another attempt."""
+    """Its delivery has arrived, by this or by another attempt, or was canceled."""
 
 
 class DeliveryStore:
@@ -92,26 +94,40 @@ class DeliveryStore:
         claims: Mapping[int, Claim],
         positions: Mapping[int, int],
         made: Sequence[AttemptMade],
+        noted: Sequence[Noted],
     ) -> None:
-        """Store a batch's attempts and what they mean for their deliveries. Raises ClaimLost."""
-        row = await self._postgres.fetch_row(
-            "project_attempts",
+        """Store a batch's attempts, what its lanes hold, and what both mean for their deliveries.
+        Raises ClaimLost."""
+        arguments = self._attempts(claims, positions, made)
+        async with self._postgres.connection() as connection, connection.transaction():
+            row = await connection.fetchrow(statements()["project_attempts"], *arguments)
+            _held(row, WEBHOOKS_ATTEMPTS.name, claims)
+            await held_store.project(connection, made, noted)
+
+    def _attempts(
+        self,
+        claims: Mapping[int, Claim],
+        positions: Mapping[int, int],
+        made: Sequence[AttemptMade],
+    ) -> tuple[object, ...]:
+        return (
             WEBHOOKS_ATTEMPTS.name,
             *claim_columns(claims, positions),
-            *(_column(made, name) for name in ("delivery_id", *_OF_THE_EVENT, *_OF_THE_ATTEMPT)),
+            *(_column(made, name) for name in ("delivery_id", *_OF_THE_EVENT)),
+            *(_column(made, name) for name in ("token", "attempt")),
+            [one.manual or one.probe for one in made],  # neither moves the schedule
+            *(_column(made, name) for name in ("kind", "status_code", "error", "answer")),
             *(_headers(made, name) for name in ("request_headers", "answer_headers")),
             *(_column(made, name) for name in ("connect_ms", "first_byte_ms")),
             *(_times(made, name) for name in ("created_at_ms", "started_at_ms")),
             *(_column(made, name) for name in ("duration_ms", "next_attempt")),
             _times(made, "next_at_ms"),
         )
-        _held(row, WEBHOOKS_ATTEMPTS.name, claims)
 
 
 _OF_THE_EVENT = (
     *("event_id", "endpoint_id", "merchant_id", "mode", "payment_id", "replay_id", "type"),
 )
-_OF_THE_ATTEMPT = ("token", "attempt", "manual", "kind", "status_code", "error", "answer")
 
 
 def _column(rows: Iterable[DeliveryWanted | AttemptMade], name: str) -> list[object]:

@@ -36,11 +36,11 @@ select (select stands from claim) as held, (select version from latest) as versi
     array(select id from wanted) as fresh
 
 -- name: attempts_recorded
--- What is known of each wanted attempt, and whether its delivery has arrived. created_at names the
+-- What is known of each wanted attempt, and whether its delivery has arrived or was canceled. created_at names the
 -- week that the rows are in.
 select w.delivery_id, w.token, a.token is not null as recorded, a.next_attempt,
     round(extract(epoch from a.next_at) * 1000)::bigint as next_at_ms,
-    coalesce(d.status = 'success', false) as delivered
+    coalesce(d.status in ('success', 'canceled'), false) as delivered
 from unnest($1::text[], $2::text[], $3::timestamptz[]) as w(delivery_id, token, created_at)
 left join webhook_attempts a on a.delivery_id = w.delivery_id and a.token = w.token
     and a.delivery_created_at = w.created_at
@@ -132,9 +132,11 @@ with held as (
         last_attempt_at = greatest(d.last_attempt_at, excluded.last_attempt_at),
         -- Pending without a next try: nothing but attempts that a person asked for.
         status = case when 'success' in (d.status, excluded.status) then 'success'
+            when d.status = 'canceled' then 'canceled'
             when excluded.status = 'pending' and excluded.next_retry_at is null then d.status
             else excluded.status end,
-        next_retry_at = case when 'success' in (d.status, excluded.status) then null
+        next_retry_at = case when 'success' in (d.status, excluded.status)
+                or d.status = 'canceled' then null
             when excluded.status = 'pending' and excluded.next_retry_at is null
                 then d.next_retry_at
             else excluded.next_retry_at end,

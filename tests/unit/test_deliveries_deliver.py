@@ -3,189 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import cast
 
 import pytest
 
-from headgate.agents.attempt import Poster
-from headgate.agents.deliver import Deliver
-from headgate.streams.bus import Bus, Record
 from headgate.streams.clock import now_ms
-from headgate.streams.codec import decode
-from headgate.streams.deliveries import (
-    ATTEMPT_MADE,
-    DELIVERY_WANTED,
-    AttemptMade,
-    DeliveryWanted,
-)
-from headgate.streams.engine.intake import Delivered, Event
-from headgate.streams.errors import StoreUnavailable
 from headgate.streams.outbound.transport import Answer, DeliveryFailed
 from headgate.streams.secrets import SecretBox, draw_secret_key, draw_webhook_secret
-from headgate.streams.settings import Settings
 from headgate.streams.signatures import verify, verify_seed
 from headgate.streams.signatures_asymmetric import draw_signing_key
-from headgate.tables.configuration import (
-    Configuration,
-    ConfigurationCopy,
-    Endpoint,
-    EndpointSecret,
-)
-from headgate.tables.deliveries import (
-    HELD,
-    REPEATED,
-    manual_token,
-    ready,
-    scheduled_token,
-    successor,
-)
-from headgate.tables.deliveries_store import DeliveryStore, Known
-
-BOX = SecretBox(draw_secret_key())
-SECRET = draw_webhook_secret()
-ENDPOINT = Endpoint(
-    id="ep_1",
-    merchant_id="mer_1",
-    mode="test",
-    is_default=True,
-    url="https://shop.example/hook",
-    sealed_secret=BOX.seal(SECRET),
-    event_types=("payment.success",),
-    enabled=True,
-)
-SETTINGS = Settings(
-    webhook_in_flight_max=16, webhook_endpoint_in_flight_max=2, webhook_lane_wait_ms=10
-)
-WANTED = DeliveryWanted(
-    delivery_id="dlv_1",
-    event_id="evt_1",
-    endpoint_id="ep_1",
-    merchant_id="mer_1",
-    payment_id="pay_1",
-    mode="test",
-    type="payment.success",
-    token=scheduled_token("dlv_1", 1),
-    body='{"id":"evt_1","note":"žluť"}',
-    created_at_ms=1,
-)
-
-
-def answer(status: int, body: bytes = b"ok") -> Answer:
-    return Answer(status, [], body, False, 0, 1, 2)
-
-
-@dataclass
-class Receiver:
-    """A sender whose receiver answers as told, and that can be held up."""
-
-    answers: list[Answer | Exception] = field(default_factory=list)
-    posts: list[tuple[str, bytes, Mapping[str, str]]] = field(default_factory=list)
-    gate: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def post(
-        self,
-        url: str,
-        body: bytes,
-        headers: Mapping[str, str],
-        timeout_ms: int,
-        *,
-        livemode: bool = False,
-    ) -> Answer:
-        assert not livemode
-        assert timeout_ms == SETTINGS.webhook_timeout_ms
-        self.posts.append((url, body, headers))
-        await self.gate.wait()
-        said = self.answers.pop(0) if self.answers else answer(200)
-        if isinstance(said, Exception):
-            raise said
-        return said
-
-
-@dataclass
-class Store:
-    """What is on record; None is a PostgreSQL that is away."""
-
-    known_by_token: dict[str, Known] | None = field(default_factory=dict)
-    asked: int = 0
-
-    async def known(self, wanted: Sequence[DeliveryWanted]) -> list[Known]:
-        self.asked += 1
-        if self.known_by_token is None:
-            raise StoreUnavailable("away")
-        return [self.known_by_token.get(one.token, Known()) for one in wanted]
-
-
-@dataclass
-class Log:
-    """What was published, one list per publish."""
-
-    publishes: list[list[Record]] = field(default_factory=list)
-
-    async def publish_until_acked(self, records: Sequence[Record]) -> None:
-        await asyncio.sleep(0)
-        self.publishes.append(list(records))
-
-    @property
-    def records(self) -> list[Record]:
-        return [record for publish in self.publishes for record in publish]
-
-    def attempts(self) -> list[AttemptMade]:
-        return [
-            decode(ATTEMPT_MADE, record.value)
-            for record in self.records
-            if record.topic == "webhooks.attempts"
-        ]
-
-    def later(self) -> list[tuple[DeliveryWanted, dict[str, bytes]]]:
-        return [
-            (decode(DELIVERY_WANTED, record.value), dict(record.headers))
-            for record in self.records
-            if record.topic.startswith("delay.") or record.topic == "webhooks.ready"
-        ]
-
-
-class House:
-    """A Deliver and what is around it."""
-
-    def __init__(self, endpoint: Endpoint | None = ENDPOINT) -> None:
-        self.receiver, self.store, self.log = Receiver(), Store(), Log()
-        self.receiver.gate.set()
-
-        class Copy:
-            now = Configuration(endpoints={endpoint.id: endpoint} if endpoint else {})
-
-        self.deliver = Deliver(
-            SETTINGS,
-            cast("DeliveryStore", self.store),
-            cast("Bus", self.log),
-            cast("ConfigurationCopy", Copy()),
-            Poster(SETTINGS, self.receiver, BOX),
-        )
-
-    async def handle(
-        self,
-        wanted: DeliveryWanted = WANTED,
-        *,
-        redelivered: bool = False,
-        headers: Mapping[str, bytes] | None = None,
-    ) -> None:
-        await self.deliver.handle(delivered(wanted, headers or {}), redelivered)
-
-
-def delivered(wanted: DeliveryWanted, headers: Mapping[str, bytes]) -> Delivered:
-    record = ready(wanted, SETTINGS)
-    return Delivered(
-        "webhooks.ready",
-        record.partition,
-        7,
-        record.key,
-        record.value,
-        headers,
-        1,
-        cast("Event", None),
-    )
+from headgate.tables.configuration import EndpointSecret
+from headgate.tables.deliveries import CIRCLED, HELD, REPEATED, manual_token, successor
+from headgate.tables.deliveries_store import Known
+from tests.unit.deliver_setting import BOX, ENDPOINT, SECRET, WANTED, House, answer, delivered
 
 
 async def test_the_fact_is_posted_verbatim_and_both_signatures_hold() -> None:
@@ -258,7 +87,9 @@ async def test_a_crowded_address_holds_the_delivery_up_and_uses_up_no_try() -> N
     house.receiver.answers = [DeliveryFailed("too much is under way", "crowded")]
     await house.handle()
     assert house.log.attempts() == []
-    assert [record.topic for record in house.log.records] == ["delay.1s"]
+    assert [(one.what, one.why) for one in house.log.notices()] == [("held", "crowded")]
+    assert house.lanes.of("ep_1").bucket.rate(house.clock.now) == 0.5, "it is slowed down"
+    house.clock.now += 2
     await house.handle(headers={HELD: b"1"})
     assert [(made.kind, made.attempt) for made in house.log.attempts()] == [("success", 1)]
 
@@ -328,15 +159,17 @@ async def test_without_postgresql_attempts_are_made_unchecked() -> None:
     assert house.store.asked == 1, "it is not asked again at once"
 
 
-async def test_an_unknown_endpoint_holds_its_deliveries_longer_each_time_08_r31() -> None:
+async def test_what_an_unknown_endpoint_wants_goes_around_and_is_then_held_08_r31() -> None:
     house = House(endpoint=None)
     await house.handle(redelivered=True)
-    await house.handle(headers={HELD: b"2"})
-    await house.handle(headers={HELD: b"99"})
+    await house.handle(headers={CIRCLED: b"1"})
+    await house.handle(headers={CIRCLED: b"2"})
     assert house.log.attempts() == []
-    assert [record.topic for record in house.log.records] == ["delay.1s", "delay.30s", "delay.5m"]
+    topics = [record.topic for record in house.log.records]
+    assert topics == ["delay.1s", "delay.5s", "webhooks.attempts"]
     ((wanted, headers), *_) = house.log.later()
-    assert (wanted, headers[HELD], headers[REPEATED]) == (WANTED, b"1", b"1")
+    assert (wanted, headers[CIRCLED], headers[REPEATED]) == (WANTED, b"1", b"1")
+    assert [(one.what, one.why) for one in house.log.notices()] == [("held", "unready")]
 
 
 async def test_a_secret_that_does_not_open_holds_the_deliveries() -> None:
@@ -344,32 +177,6 @@ async def test_a_secret_that_does_not_open_holds_the_deliveries() -> None:
     house = House(ENDPOINT.model_copy(update={"sealed_secret": foreign}))
     await house.handle()
     assert [record.topic for record in house.log.records] == ["delay.1s"]
-
-
-async def test_a_disabled_endpoint_fails_visibly_without_a_post() -> None:
-    house = House(ENDPOINT.model_copy(update={"enabled": False}))
-    await house.handle()
-    assert house.receiver.posts == []
-    (made,) = house.log.attempts()
-    assert (made.kind, made.next_attempt) == ("blocked", None)
-    assert "disabled" in (made.error or "")
-
-
-async def test_a_crowded_endpoint_is_held_up_without_counting_an_attempt() -> None:
-    house = House()
-    house.receiver.gate.clear()
-    tokens = [scheduled_token(f"dlv_{number}", 1) for number in range(3)]
-    tasks = [
-        asyncio.create_task(house.handle(WANTED.model_copy(update={"token": token})))
-        for token in tokens
-    ]
-    await asyncio.wait({tasks[2]})
-    assert [record.topic for record in house.log.records] == ["delay.1s"]
-    house.receiver.gate.set()
-    await asyncio.gather(*tasks)
-    assert len(house.log.attempts()) == 2
-    await house.handle(WANTED.model_copy(update={"token": tokens[2]}), headers={HELD: b"1"})
-    assert len(house.log.attempts()) == 3
 
 
 async def test_what_finishes_together_is_published_together() -> None:

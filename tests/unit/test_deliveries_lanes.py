@@ -42,7 +42,7 @@ def lanes_of(clock: Clock | None = None, **more: int) -> Lanes:
 
 
 async def enter(lanes: Lanes, endpoint_id: str = "a") -> Place | Refusal:
-    return await lanes.enter(endpoint(endpoint_id))
+    return await lanes.enter(endpoint(endpoint_id), "dlv_1")
 
 
 async def place_in(lanes: Lanes, endpoint_id: str = "a") -> Place:
@@ -123,7 +123,7 @@ async def test_what_a_person_asked_for_goes_in_spite_of_the_breaker() -> None:
     lanes.leave(await place_in(lanes), "failed")
     opens_at = lanes.of("a").breaker.probe_at
     for result in ("failed", "reached"):
-        place = await lanes.enter(endpoint(), asked=True)
+        place = await lanes.enter(endpoint(), "dlv_1", asked=True)
         assert isinstance(place, Place)
         lanes.leave(place, "failed" if result == "failed" else "reached")
         if result == "failed":
@@ -161,7 +161,7 @@ async def test_the_rate_of_an_endpoint_holds_for_who_waits_too() -> None:
     loop = asyncio.get_running_loop()
     began = loop.time()
     for _ in range(25):
-        place = await lanes.enter(limited)
+        place = await lanes.enter(limited, "dlv_1")
         assert isinstance(place, Place)
         lanes.leave(place, "reached")
     assert loop.time() - began >= 5 / 20, "a second's worth at once, then twenty a second"

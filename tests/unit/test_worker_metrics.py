@@ -61,7 +61,7 @@ def test_a_worker_tells_what_it_did_how_far_behind_it_is_and_whether_it_waits() 
 async def test_lanes_and_delays_are_read_when_asked() -> None:
     lanes = Lanes(Settings(webhook_breaker_failures_max=1))
     for name in ("ep_1", "ep_2"):
-        place = await lanes.enter(endpoint(name))
+        place = await lanes.enter(endpoint(name), "dlv_1")
         assert not isinstance(place, str)
         if name == "ep_1":
             lanes.leave(place, "failed")
