@@ -165,16 +165,13 @@ class Release:
         return [one for one in of_first if one.chain and not one.on_its_way]
 
     async def _publish(self, going: Sequence[Held]) -> None:
-        ready = [one for one in going if one.wanted.body]
-        if ready:
+        if going:
             await self._bus.publish_until_acked(
-                [notices.release(one.wanted, one.hold, self._settings) for one in ready]
+                [notices.release(one.wanted, one.hold, self._settings) for one in going]
             )
             reach("release.published")
-            await self._store.released(ready)
-            self.released += len(ready)
-        lost = "the event is no longer kept, so there is nothing to send"
-        await self._give_up({one: lost for one in going if not one.wanted.body})
+            await self._store.released(going)
+            self.released += len(going)
 
     async def _expire(self, mine: frozenset[int]) -> None:
         """08 R29: what was held until the end of its window has failed."""
@@ -187,7 +184,7 @@ class Release:
         endpoint = self._owned.endpoint(one.wanted.endpoint_id)
         waits = waits_of(endpoint, self._settings) if endpoint else ()
         window = window_ms(waits, self._settings)
-        if one.wanted.created_at_ms + window > now_ms():
+        if one.since_ms + window > now_ms():
             return None
         why = _WHY.get(one.why, one.why)
         return f"held until the end of its {window / 3_600_000:.1f} hours: {why}"

@@ -106,7 +106,7 @@ class DeliveryNoted(BaseModel):
     """The breaker is open; no place or token; another goes first; the endpoint or its secret is
     not known here; it is disabled; no try is left; it was deleted; a person asked for it."""
     wanted: DeliveryWanted
-    """The attempt, its body left out."""
+    """The attempt, with all that making it needs."""
     hold: Annotated[int, Field(ge=1)]
     """How often this attempt was held, this time included."""
     position: Annotated[int, Field(ge=0)]

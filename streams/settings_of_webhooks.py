@@ -75,8 +75,8 @@ class WebhookKnobs(BaseSettings):
     )
     """Retry webhooks after 5, 10, 15 and 20 seconds instead of 1, 5, 30 and 120 minutes."""
     webhook_held_window_s: PositiveInt = 272_160
-    """How long a webhook may be held by a lane that is shut or crowded before it is given up,
-    counted from its event: 75.6 hours, the length of the standard schedule."""
+    """How long a webhook may be held by a lane that is shut or crowded before it is given up: 75.6
+    hours, the length of the standard schedule."""
     webhook_address_in_flight_max: PositiveInt = 128
     """Webhook attempts in flight per process to one address, whatever names lead to it; an IPv6
     network of 64 bits counts as one. Beyond it deliveries are held, which uses up no try."""

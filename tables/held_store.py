@@ -51,12 +51,14 @@ class Held:
     """A delivery that is held."""
 
     wanted: DeliveryWanted
-    """With its body; an empty one when the event is gone."""
+    """With its body, but for those that are only looked at because they are old."""
     partition: int
     hold: int
     on_its_way: bool
     """It was released, and nothing was heard of it since."""
     why: str
+    since_ms: int
+    """When it was held first."""
 
     @property
     def chain(self) -> str:
@@ -88,7 +90,7 @@ class HeldStore:
         return [_held(row) for row in rows]
 
     async def older(self, partitions: Sequence[int], than_ms: int) -> AsyncIterator[list[Held]]:
-        """Pages of what is held of events before this time, the oldest first. What is parked waits
+        """Pages of what is held since before this time, the oldest first. What is parked waits
         for its endpoint, and what blocks a lane has failed already."""
         after: tuple[object, ...] = (from_ms(0), "", "")
         while True:
@@ -97,7 +99,7 @@ class HeldStore:
             yield [_held(row) for row in rows]
             if len(rows) < PAGE:
                 return
-            after = (rows[-1]["created_at"], rows[-1]["delivery_id"], rows[-1]["chain"])
+            after = (rows[-1]["held_since"], rows[-1]["delivery_id"], rows[-1]["chain"])
 
     async def released(self, held: Sequence[Held]) -> None:
         """Note that these are on their way, unless they were held again meanwhile."""
@@ -139,13 +141,14 @@ async def project(
         [one.endpoint_id for one in wanted],
         [one.partition for one in noted],
         [notice.position for notice in notices],
-        [one.event_id for one in wanted],
         [one.token for one in wanted],
         [one.attempt for one in wanted],
         [notice.hold for notice in notices],
         [notice.fifo for notice in notices],
         [one.model_dump_json(exclude={"body"}) for one in wanted],
+        [one.body.encode() for one in wanted],
         [from_ms(one.created_at_ms) for one in wanted],
+        [from_ms(notice.at_ms) for notice in notices],
     )
 
 
@@ -164,11 +167,12 @@ def _ended_by(made: AttemptMade) -> str:
 
 
 def _held(row: Row) -> Held:
-    body: bytes = row["payload"] or b""
+    body: bytes = row["body"]
     return Held(
         DeliveryWanted.model_validate({**orjson.loads(row["wanted"]), "body": body.decode()}),
         row["partition"],
         row["hold"],
         row["released"] >= row["hold"],
         row["why"],
+        round(row["held_since"].timestamp() * 1000),
     )

@@ -30,7 +30,7 @@ def notice(
     noted = DeliveryNoted(
         what=what,
         why=why,
-        wanted=wanted.model_copy(update={"body": ""}),
+        wanted=wanted,
         hold=hold.number,
         position=hold.position,
         fifo=hold.fifo,

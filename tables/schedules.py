@@ -43,6 +43,6 @@ def waits_of(endpoint: Endpoint, settings: Settings) -> tuple[int, ...]:
 
 
 def window_ms(waits: tuple[int, ...], settings: Settings) -> int:
-    """How long a delivery may be held before it is given up, counted from its event: as long as
-    its schedule could take, and never shorter than the setting (08 R29)."""
+    """How long a delivery may be held before it is given up: as long as its schedule could take,
+    and never shorter than the setting (08 R29)."""
     return max(settings.webhook_held_window_s * 1000, sum(waits) * 11 // 10)

@@ -7,10 +7,10 @@ with made as (
     select * from unnest($1::text[], $2::text[], $3::text[]) as m(delivery_id, token, ends)
 ), told as (
     select * from unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::int[],
-        $10::bigint[], $11::text[], $12::text[], $13::int[], $14::int[], $15::bool[],
-        $16::jsonb[], $17::timestamptz[])
-        as t(delivery_id, chain, what, why, endpoint_id, partition, position, event_id, token,
-            attempt, hold, fifo, wanted, created_at)
+        $10::bigint[], $11::text[], $12::int[], $13::int[], $14::bool[], $15::jsonb[],
+        $16::bytea[], $17::timestamptz[], $18::timestamptz[])
+        as t(delivery_id, chain, what, why, endpoint_id, partition, position, token, attempt,
+            hold, fifo, wanted, body, created_at, held_at)
 ), canceled as (
     select delivery_id, created_at, max(position) as position
     from told where what = 'canceled' group by delivery_id, created_at
@@ -39,13 +39,13 @@ with made as (
     where h.delivery_id = o.delivery_id and h.chain = o.chain and not exists (
         select from standing s where s.delivery_id = o.delivery_id and s.chain = o.chain)
 ), kept as (
-    insert into held_deliveries as h (delivery_id, chain, endpoint_id, partition, position,
-        event_id, token, attempt, hold, released, why, fifo, wanted, created_at)
+    insert into held_deliveries as h (delivery_id, chain, endpoint_id, partition, position, token,
+        attempt, hold, released, why, fifo, wanted, body, held_since)
     select s.delivery_id, s.chain, s.endpoint_id, s.partition, coalesce((
             select min(earlier.position) from held_deliveries earlier
             where earlier.delivery_id = s.delivery_id), s.position),
-        s.event_id, s.token, s.attempt, s.hold, case when s.what = 'blocked' then s.hold else 0 end,
-        s.why, s.fifo, s.wanted, s.created_at
+        s.token, s.attempt, s.hold, case when s.what = 'blocked' then s.hold else 0 end,
+        s.why, s.fifo, s.wanted, s.body, s.held_at
     from standing s
     on conflict (delivery_id, chain) do update set
         token = excluded.token, attempt = excluded.attempt, hold = excluded.hold,
@@ -75,8 +75,8 @@ group by partition, endpoint_id
 -- name: held_of_lanes
 -- What each lane holds, the oldest first, as many as it has room for. A lane that sends one by one
 -- shows also what is on its way: nothing may overtake it.
-select h.delivery_id, h.chain, h.endpoint_id, h.partition, h.position, h.hold, h.released, h.why,
-    h.wanted::text as wanted, h.created_at, f.payload
+select h.delivery_id, h.chain, h.partition, h.hold, h.released, h.why, h.wanted::text as wanted,
+    h.body, h.held_since
 from unnest($1::int[], $2::text[], $3::int[], $4::bool[], $5::bool[])
     as lane(partition, endpoint_id, room, fifo, parked_stay)
 cross join lateral (
@@ -86,17 +86,16 @@ cross join lateral (
         and not (lane.parked_stay and (h.why = 'disabled' or h.released >= h.hold))
     order by h.position, h.chain limit lane.room
 ) h
-left join event_bodies f using (event_id)
 order by h.partition, h.position, h.chain
 
 -- name: held_before
-select h.delivery_id, h.chain, h.endpoint_id, h.partition, h.position, h.hold, h.released, h.why,
-    h.wanted::text as wanted, h.created_at, null::bytea as payload
+select h.delivery_id, h.chain, h.partition, h.hold, h.released, h.why, h.wanted::text as wanted,
+    ''::bytea as body, h.held_since
 from held_deliveries h
-where h.partition = any($1::int[]) and h.created_at < $2 and h.released < h.hold
+where h.partition = any($1::int[]) and h.held_since < $2 and h.released < h.hold
     and h.why not in ('disabled', 'exhausted')
-    and (h.created_at, h.delivery_id, h.chain) > ($3, $4, $5)
-order by h.created_at, h.delivery_id, h.chain limit $6
+    and (h.held_since, h.delivery_id, h.chain) > ($3, $4, $5)
+order by h.held_since, h.delivery_id, h.chain limit $6
 
 -- name: mark_released
 update held_deliveries h set released = r.hold

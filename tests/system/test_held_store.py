@@ -37,7 +37,7 @@ def wanted(number: int = 1, attempt: int = 1) -> DeliveryWanted:
         type="payment.success",
         attempt=attempt,
         token=scheduled_token(f"dlv_{number}", attempt),
-        body="",
+        body=f'{{"n":{number}}}',
         created_at_ms=NOW + number,
     )
 
@@ -64,12 +64,6 @@ class Shelf:
         async with self.postgres.connection() as connection:
             for number in range(1, 6):
                 one = wanted(number)
-                await connection.execute(
-                    "insert into facts (payment_id, sequence, event_id, type, payload, created_at)"
-                    " values ($1, $2, $3, $4, $5, $6)",
-                    *(one.payment_id, number, one.event_id, one.type, b'{"n":%d}' % number),
-                    from_ms(NOW),
-                )
                 await connection.execute(
                     "insert into webhook_deliveries (id, event_id, endpoint_id, merchant_id, mode,"
                     " payment_id, type, created_at) values ($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -103,8 +97,9 @@ def noted(
     fifo: bool = False,
 ) -> DeliveryNoted:
     place = int(of.event_id.removeprefix("evt_")) if position is None else position
+    since = NOW + 1000 * hold + place
     return DeliveryNoted(
-        what=what, why=why, wanted=of, hold=hold, position=place, fifo=fifo, at_ms=NOW
+        what=what, why=why, wanted=of, hold=hold, position=place, fifo=fifo, at_ms=since
     )
 
 
@@ -269,7 +264,8 @@ async def test_what_is_old_is_found_but_for_what_is_parked(
     monkeypatch.setattr("headgate.tables.held_store.PAGE", 2)
     parked = noted(wanted(2), what="parked", why="disabled")
     await shelf.project(*(noted(wanted(number)) for number in (1, 3, 4, 5)), parked)
-    assert [page async for page in shelf.held.older([0], NOW)] == [[]]
-    pages = [page async for page in shelf.held.older([0], NOW + 5)]
+    await shelf.project(noted(wanted(1), 2), noted(wanted(5), 2))
+    assert [page async for page in shelf.held.older([0], NOW + 1000)] == [[]]
+    pages = [page async for page in shelf.held.older([0], NOW + 1005)]
     found = [[one.wanted.delivery_id for one in page] for page in pages]
     assert found == [["dlv_1", "dlv_3"], ["dlv_4"]]

@@ -34,7 +34,6 @@ SETTINGS = Settings(
     webhook_breaker_failures_max=2, webhook_lane_wait_ms=1, webhook_endpoint_in_flight_max=2
 )
 PARTITION = ids.partition_of("ep_1", SETTINGS.partitions)
-BODY = WANTED.body
 
 
 @dataclass
@@ -130,8 +129,8 @@ class Projection:
         rows = sorted(self.held.items(), key=lambda one: (one[1].position, one[0][1]))
         found = [
             Held(
-                *(row.wanted.model_copy(update={"body": BODY}), PARTITION, row.hold),
-                *(row.released >= row.hold, row.why),
+                *(row.wanted, PARTITION, row.hold, row.released >= row.hold, row.why),
+                since_ms=0,
             )
             for _, row in rows
             if (room.fifo or row.released < row.hold)

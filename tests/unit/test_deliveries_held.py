@@ -57,7 +57,7 @@ async def test_an_open_breaker_holds_and_counts_no_attempt() -> None:
     await house.handle(headers={HELD: b"4"})
     (notice,) = house.log.notices()
     assert (notice.what, notice.why, notice.hold, notice.position) == ("held", "open", 5, 8)
-    assert (notice.wanted.token, notice.wanted.body) == (WANTED.token, "")
+    assert (notice.wanted.token, notice.wanted.body) == (WANTED.token, WANTED.body)
     assert (house.receiver.posts, house.log.attempts(), house.log.later()) == ([], [], [])
 
 
