@@ -68,26 +68,43 @@ class Pump(Protocol):
         """Per tier by how much its most overdue record is late."""
 
 
+class Replays(Protocol):
+    """The replayer, as its metrics see it."""
+
+    counted: int
+    """Events that it has counted."""
+    sent: int
+    """Deliveries that it has put on the log."""
+
+
 class WebhookCollector(Collector):
-    """Reads lanes and the pump when Prometheus asks; until then it costs nothing."""
+    """Reads lanes, pump and replays when Prometheus asks; until then it costs nothing."""
 
     def __init__(
-        self, lanes: Lanes, held: Callable[[], int], pump: Callable[[], Pump | None]
+        self,
+        lanes: Lanes,
+        held: Callable[[], int],
+        pump: Callable[[], Pump | None],
+        replays: Replays,
     ) -> None:
         """`held` counts the times that a delivery was held up. The pump is None before it runs."""
         self._lanes = lanes
         self._held = held
         self._pump = pump
+        self._replays = replays
 
     def collect(self) -> Iterable[Metric]:
         """The numbers of now."""
-        lanes, opened, in_flight, waiting, held, overdue, delayed = families = _families()
+        families = _families()
+        lanes, opened, in_flight, waiting, held, overdue, delayed, counted, sent = families
         all_lanes = list(self._lanes)
         lanes.add_metric([], len(all_lanes))
         opened.add_metric([], sum(lane.breaker.open for lane in all_lanes))
         in_flight.add_metric([], sum(lane.in_flight for lane in all_lanes))
         waiting.add_metric([], sum(len(lane.waiting) for lane in all_lanes))
         held.add_metric([], self._held())
+        counted.add_metric([], self._replays.counted)
+        sent.add_metric([], self._replays.sent)
         if (pump := self._pump()) is not None:
             delayed.add_metric([], pump.held)
             for tier, late_ms in pump.head_overdue_ms.items():
@@ -115,4 +132,10 @@ def _families() -> tuple[GaugeMetricFamily | CounterMetricFamily, ...]:
             labels=["tier"],
         ),
         gauge("headgate_delay_records", "Delayed records in the pump's memory.", labels=[]),
+        CounterMetricFamily(
+            "headgate_webhook_replay_counted", "Events that replays have counted.", labels=[]
+        ),
+        CounterMetricFamily(
+            "headgate_webhook_replay_sent", "Deliveries that replays have made.", labels=[]
+        ),
     )

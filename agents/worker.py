@@ -107,11 +107,14 @@ def notify(settings: Settings) -> WorkerApp:
     worker.batch(WEBHOOKS_ATTEMPTS, projecting.handle, linger_ms=settings.project_linger_ms)
     worker.run_always(configuration.run)
     worker.run_always(DeliveryWeeks(settings, postgres).run)
-    worker.run_always(_replayer(settings, postgres, bus, configuration).run)
+    replayer = _replayer(settings, postgres, bus, configuration)
+    worker.run_always(replayer.run)
     pumps: list[DelayPump] = []
     app.service(_pump(worker, settings, bus, pumps))
     worker.registry.register(
-        WebhookCollector(lanes, lambda: telling.held, lambda: pumps[-1] if pumps else None)
+        WebhookCollector(
+            lanes, lambda: telling.held, lambda: pumps[-1] if pumps else None, replayer
+        )
     )
     return app
 

@@ -15,6 +15,7 @@ from headgate.http.exchange import Exchange
 from headgate.http.metrics import CONTENT_TYPE, Metrics
 from headgate.http.problems import Json
 from headgate.http.routing import json_answer
+from headgate.http.webhook_gauges import WebhookGauges
 from headgate.streams.bus import Bus
 from headgate.streams.clock import now_ms
 from headgate.streams.errors import CacheUnavailable, LogUnavailable, StoreUnavailable, Unavailable
@@ -52,6 +53,7 @@ class Health:
         self._cache = cache
         self._postgres = postgres
         self._metrics = metrics
+        self._webhooks = WebhookGauges(postgres, metrics.registry)
 
     async def health(self, exchange: Exchange) -> Response:
         """The seed's answer, for load balancers that look for it."""
@@ -84,7 +86,7 @@ class Health:
     async def metrics(self, exchange: Exchange) -> Response:
         """Everything counted, and which dependencies answer now."""
         del exchange
-        await self.checks()
+        await asyncio.gather(self.checks(), self._webhooks.refresh())
         return Response(self._metrics.text(), media_type=CONTENT_TYPE)
 
     async def _kafka(self) -> str:

@@ -10,8 +10,10 @@ from prometheus_client.registry import Collector
 from headgate.agents.lanes import Lanes
 from headgate.agents.webhook_metrics import WebhookCollector, WebhookMetrics
 from headgate.http.metrics import Metrics
+from headgate.http.webhook_gauges import WebhookGauges
 from headgate.streams.engine.metrics import Progress, WorkerCollector
 from headgate.streams.settings import Settings
+from headgate.tables.postgres import Postgres
 
 METRICS = """\
 {made}
@@ -41,6 +43,7 @@ class _Idle:
     """A worker that has not begun."""
 
     waiting_for: str | None = None
+    counted = sent = 0
 
     def progress(self) -> dict[str, Progress]:
         return {}
@@ -48,13 +51,16 @@ class _Idle:
 
 def metrics(made: str) -> str:
     """The page, under the line that says how it is made."""
+    edge = Metrics().registry
+    WebhookGauges(Postgres(Settings.model_construct()), edge)
     worker, webhooks = CollectorRegistry(), CollectorRegistry()
     worker.register(WorkerCollector(_Idle()))
     WebhookMetrics(webhooks)
-    webhooks.register(WebhookCollector(Lanes(Settings.model_construct()), lambda: 0, lambda: None))
+    lanes = Lanes(Settings.model_construct())
+    webhooks.register(WebhookCollector(lanes, lambda: 0, lambda: None, _Idle()))
     parts = [
         METRICS.format(made=made),
-        _table("The edge", Metrics().registry),
+        _table("The edge", edge),
         _table("Every worker", worker),
         _table("The notify worker", webhooks),
     ]

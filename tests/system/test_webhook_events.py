@@ -9,9 +9,11 @@ from collections.abc import AsyncIterator, Sequence
 from typing import cast
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from headgate.agents.event_relay import EventRelay
 from headgate.agents.notify_operational import NotifyOperational
+from headgate.http.webhook_gauges import WebhookGauges
 from headgate.streams.bus import Bus, Record
 from headgate.streams.clock import from_ms
 from headgate.streams.commands import Mode
@@ -297,3 +299,44 @@ async def test_old_events_are_forgotten_a_few_at_a_time_and_never_untold_ones(
     await events.relay.forget()
     async with events.shop.postgres.connection() as connection:
         assert await connection.fetchval("select count(*) from webhook_events") == 0
+
+
+async def test_what_is_left_to_do_is_counted_for_prometheus(events: Events) -> None:
+    shop = events.shop
+    registry = CollectorRegistry()
+    await events.note(*(disabled(events.endpoint, "test", "gone", NOW + n) for n in range(3)))
+    gone = EndpointHealth(shop.postgres, Rules(after_ms=1000, attempts_min=20))
+    await gone.count([(1, shop.made(1, "failed")), (2, shop.made(1, "failed", endpoint_id="ep_x"))])
+    async with shop.postgres.connection() as connection:
+        for number, why in enumerate(("open", "crowded", "disabled")):
+            await connection.execute(
+                "insert into held_deliveries(delivery_id, chain, endpoint_id, partition, position,"
+                " event_id, token, attempt, hold, why, fifo, wanted, created_at)"
+                " values($1, '', 'ep_1', 0, 1, 'evt_1', $1, 1, 1, $2, false, '{}', now())",
+                *(f"dlv_{number}", why),
+            )
+        for number, (status, found) in enumerate(
+            (("sending", 10), ("paused", 5), ("completed", 7))
+        ):
+            await connection.execute(
+                "insert into webhook_replays(id, merchant_id, mode, endpoint_id, which, types,"
+                " from_at, to_at, dry_run, request, status, found, sent)"
+                " values($1, $2, 'test', 'ep_1', 'all', '{}', now(), now(), false, '', $3, $4, 2)",
+                *(f"rpl_{number}", shop.merchant_id, status, found),
+            )
+    await WebhookGauges(shop.postgres, registry).refresh()
+    shown = {
+        (sample.name.removeprefix("headgate_webhook_"), sample.labels.get("status")): sample.value
+        for family in registry.collect()
+        for sample in family.samples
+    }
+    assert shown == {
+        ("deliveries", "held"): 2,
+        ("deliveries", "parked"): 1,
+        ("replays", "counting"): 0,
+        ("replays", "sending"): 1,
+        ("replays", "paused"): 1,
+        ("replay_events_left", None): 11,
+        ("endpoints_failing", None): 1,
+        ("events_untold", None): 3,
+    }

@@ -43,6 +43,13 @@ class FakePump:
     head_overdue_ms: Mapping[str, int] = {"1s": 1500, "5s": -300}
 
 
+class FakeReplays:
+    """Replays that have counted more than they have sent."""
+
+    counted = 9
+    sent = 6
+
+
 def text(registry: CollectorRegistry) -> list[str]:
     return generate_latest(registry).decode().splitlines()
 
@@ -66,7 +73,7 @@ async def test_lanes_and_delays_are_read_when_asked() -> None:
         if name == "ep_1":
             lanes.leave(place, "failed")
     registry = CollectorRegistry()
-    registry.register(WebhookCollector(lanes, lambda: 4, FakePump))
+    registry.register(WebhookCollector(lanes, lambda: 4, FakePump, FakeReplays()))
     assert {
         "headgate_webhook_lanes 2.0",
         "headgate_webhook_lanes_open 1.0",
@@ -76,12 +83,14 @@ async def test_lanes_and_delays_are_read_when_asked() -> None:
         'headgate_delay_head_overdue_seconds{tier="1s"} 1.5',
         'headgate_delay_head_overdue_seconds{tier="5s"} 0.0',
         "headgate_delay_records 5.0",
+        "headgate_webhook_replay_counted_total 9.0",
+        "headgate_webhook_replay_sent_total 6.0",
     } <= set(text(registry))
 
 
 def test_before_the_pump_runs_nothing_is_said_of_delays() -> None:
-    registry = CollectorRegistry()
-    registry.register(WebhookCollector(Lanes(Settings()), lambda: 0, lambda: None))
+    registry, lanes = CollectorRegistry(), Lanes(Settings())
+    registry.register(WebhookCollector(lanes, lambda: 0, lambda: None, FakeReplays()))
     assert not [line for line in text(registry) if line.startswith("headgate_delay_")]
 
 
