@@ -66,8 +66,9 @@ def test_only_what_anybody_may_know_is_open() -> None:
 
 
 def test_the_document_names_the_scope_and_what_a_key_may_be_told() -> None:
+    paths = document()["paths"]
     for operation in CLOSED:
-        written = document()["paths"][operation.path][operation.method]
+        written = paths[operation.path][operation.method]
         assert written["security"][0] == {"secret": [operation.scope]}
         assert {"401", "403", "429"} <= set(written["responses"])
         answer = written["responses"][str(min(operation.answers))]
