@@ -8,7 +8,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import AfterValidator, BaseModel, Field
 from pydantic_core import PydanticCustomError
 
-from headgate.http.schemas import SECRET_CHARACTERS_MAX, Asked, some_text
+from headgate.http.schemas import SECRET_CHARACTERS_MAX, Asked, one_line, some_text
 from headgate.http.webhook_headers import checked_headers
 from headgate.streams.custom_headers import HEADERS_MAX
 from headgate.streams.event_filters import selects_any
@@ -64,7 +64,7 @@ EventFilter = Annotated[
     str, Field(min_length=1, max_length=FILTER_CHARACTERS_MAX), AfterValidator(_event_filter)
 ]
 EventTypes = Annotated[list[EventFilter], Field(min_length=1, max_length=FILTERS_MAX)]
-Url = Annotated[str, Field(min_length=1, max_length=URL_CHARACTERS_MAX)]
+Url = Annotated[str, Field(min_length=1, max_length=URL_CHARACTERS_MAX), AfterValidator(one_line)]
 EndpointDescription = Annotated[
     str, Field(max_length=DESCRIPTION_CHARACTERS_MAX), AfterValidator(some_text)
 ]

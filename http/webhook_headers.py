@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import orjson
 from pydantic_core import PydanticCustomError
 
+from headgate.http.schemas import one_line
 from headgate.streams.custom_headers import why_not_these
 from headgate.streams.errors import SecretUnreadable
 from headgate.streams.secrets import SecretBox, is_masked, mask
@@ -19,6 +20,8 @@ def checked_headers(headers: dict[str, str]) -> dict[str, str]:
     )
     if reason is not None:
         raise PydanticCustomError("header", "{reason}", {"reason": reason.removesuffix(".")})
+    for pair in headers.items():
+        one_line(": ".join(pair))  # No card number is stored, not even sealed (00 A15).
     return headers
 
 

@@ -47,7 +47,7 @@ class Verifier:
             except BlockedAddress:
                 return Verdict("the URL leads to an address that webhooks must not go to")
             except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-                log.info("receiver not reached", url=url, reason=str(error))
+                log.info("receiver not reached", merchant_id=whose[0], reason=str(error))
                 return Verdict(f"the receiver gave no answer: {error}")
         return judged(answer, self._origin)
 
