@@ -90,7 +90,9 @@ def _of_deliveries(services: Services) -> list[Route]:
     settings, postgres = services.settings, services.postgres
     authenticator = services.authenticator
     reading = WebhookDeliveries(settings, authenticator, services.consistency, postgres)
-    commands = DeliveryCommands(settings, authenticator, postgres, services.bus)
+    commands = DeliveryCommands(
+        settings, authenticator, postgres, services.bus, services.configuration
+    )
     delivery = f"{API}/webhook_deliveries/{{id}}"
     return [
         at(f"{API}/webhooks/{{id}}/retry", POST=commands.seed_retry),
@@ -98,6 +100,7 @@ def _of_deliveries(services: Services) -> list[Route]:
         at(delivery, GET=reading.show),
         at(f"{delivery}/attempts", GET=reading.attempts),
         at(f"{delivery}/retry", POST=commands.retry),
+        at(f"{delivery}/cancel", POST=commands.cancel),
     ]
 
 

@@ -8,12 +8,22 @@ from headgate.http.answers_of_deliveries import (
     WebhookDeliveryAnswer,
     WebhookDeliveryList,
 )
-from headgate.http.openapi_operation import API, Operation
+from headgate.http.openapi_operation import API, Kinds, Operation
 from headgate.http.openapi_parameters import CREATED, PAGE
+from headgate.http.problems_of_deliveries import WebhookDeliveryNotFirst, WebhookDeliveryOver
+from headgate.http.problems_of_replays import EndpointDisabled
 from headgate.http.problems_of_requests import UrlForbidden
 from headgate.http.problems_of_services import LogAway, OutcomeUnknown
 from headgate.http.schemas import SettingsRequest
 from headgate.http.webhook_deliveries import EXACT
+
+_RETRY: Kinds = (
+    LogAway,
+    OutcomeUnknown,
+    EndpointDisabled,
+    WebhookDeliveryOver,
+    WebhookDeliveryNotFirst,
+)
 
 WEBHOOKS = (
     Operation(
@@ -28,7 +38,9 @@ WEBHOOKS = (
     ),
     Operation(
         "post", f"{API}/webhooks/{{id}}/retry", "retryWebhook", "Attempt a delivery now",
-        {200: RetryAnswer}, (LogAway, OutcomeUnknown), scope="webhooks:write",
+        {200: RetryAnswer},
+        _RETRY,
+        scope="webhooks:write",
     ),
     Operation(
         "get", f"{API}/webhook_deliveries", "listWebhookDeliveries",
@@ -47,7 +59,13 @@ WEBHOOKS = (
     ),
     Operation(
         "post", f"{API}/webhook_deliveries/{{id}}/retry", "retryWebhookDelivery",
-        "Ask for one more attempt, now", {202: WebhookDeliveryAnswer}, (LogAway, OutcomeUnknown),
+        "Ask for one more attempt, now", {202: WebhookDeliveryAnswer},
+        _RETRY,
         repeatable=True, scope="webhooks:write",
+    ),
+    Operation(
+        "post", f"{API}/webhook_deliveries/{{id}}/cancel", "cancelWebhookDelivery",
+        "Ask that no attempt follow", {202: WebhookDeliveryAnswer},
+        (LogAway, OutcomeUnknown, WebhookDeliveryOver), repeatable=True, scope="webhooks:write",
     ),
 )  # fmt: skip

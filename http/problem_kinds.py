@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from headgate.http import (
     problems_of_access,
+    problems_of_deliveries,
     problems_of_payments,
     problems_of_replays,
     problems_of_requests,
@@ -16,6 +17,7 @@ _MODULES = (
     problems_of_requests,
     problems_of_access,
     problems_of_payments,
+    problems_of_deliveries,
     problems_of_replays,
     problems_of_webhooks,
     problems_of_services,

@@ -20,8 +20,8 @@ from headgate.tables.configuration import ApiKey
 from headgate.tables.postgres import Postgres, Row
 
 OFFSET_MAX = 1_000_000
-_SEED_STATUS = {"delivered": "success", "exhausted": "failed"}
-"""The seed's words for how a delivery ended."""
+_SEED_STATUS = {"held": "pending", "parked": "pending", "canceled": "failed"}
+"""The seed's words for what it did not know."""
 
 
 class Webhooks:

@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import date, timedelta
+from typing import cast
 
-from headgate.tables.delivery_weeks import TABLES, WEEK, WEEKS_AHEAD, Plan, monday_of, plan
+import pytest
+
+from headgate.streams.errors import StoreUnavailable
+from headgate.streams.settings import Settings
+from headgate.tables import delivery_weeks
+from headgate.tables.delivery_weeks import (
+    LOOK_AGAIN_S,
+    LOOK_EVERY_S,
+    TABLES,
+    WEEK,
+    WEEKS_AHEAD,
+    DeliveryWeeks,
+    Plan,
+    monday_of,
+    plan,
+)
+from headgate.tables.postgres import Postgres as RealPostgres
 
 KEEP = timedelta(days=90)
 TODAY = date(2026, 11, 26)
@@ -48,3 +68,29 @@ def test_a_deliverys_attempts_lie_in_its_week() -> None:
         "webhook_deliveries_20261123",
         "webhook_attempts_20261123",
     }
+
+
+async def test_postgresql_away_is_tried_again_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    looks = [StoreUnavailable("away"), None]
+
+    class Postgres:
+        @asynccontextmanager
+        async def connection(self) -> AsyncIterator[object]:
+            if (problem := looks.pop(0)) is not None:
+                raise problem
+            yield object()
+
+    async def tend(*_: object) -> None:
+        """Nothing to do."""
+
+    async def sleep(wait_s: float) -> None:
+        waits.append(wait_s)
+        if not looks:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(delivery_weeks, "tend", tend)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    with pytest.raises(asyncio.CancelledError):
+        await DeliveryWeeks(Settings(), cast("RealPostgres", Postgres())).run()
+    assert waits == [LOOK_AGAIN_S, LOOK_EVERY_S]
