@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 
 from headgate.http.openapi import document
 from headgate.streams.facts import FACT
+from headgate.streams.operational_events import OPERATIONAL_EVENT
 from tests.contract.sample_shapes import MORE, Differs, is_partial
 
 Schema = dict[str, Any]
@@ -21,6 +22,10 @@ def schemas() -> dict[str, Schema]:
     components = document()["components"]["schemas"]
     event = FACT.json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
     components = {**event.pop("$defs", {}), **components, "Fact": event}
+    told = OPERATIONAL_EVENT.json_schema(
+        mode="serialization", ref_template="#/components/schemas/{model}"
+    )
+    components = {**told.pop("$defs", {}), **components, "OperationalEvent": told}
     return {
         name: {**schema, "components": {"schemas": components}}
         for name, schema in components.items()

@@ -74,6 +74,11 @@ ELSEWHERE = {
         "would run this test, which would run it again",
         f"{_UP}test_the_doctor_finds_nothing",
     ),
+    "HEADGATE_WORKER_METRICS_PORT=9464 headgate up\ncurl http://127.0.0.1:9466/metrics": Elsewhere(
+        "starts everything, for ever; a notify worker with a port of its own is asked there",
+        "tests/system/test_webhook_events_live.py::"
+        "test_a_test_arrives_and_an_endpoint_that_fails_for_long_is_disabled_and_told_of",
+    ),
 }
 """The only samples that are not run, by their text; each with a reason."""
 
