@@ -311,8 +311,8 @@ async def test_what_is_left_to_do_is_counted_for_prometheus(events: Events) -> N
         for number, why in enumerate(("open", "crowded", "disabled")):
             await connection.execute(
                 "insert into held_deliveries(delivery_id, chain, endpoint_id, partition, position,"
-                " event_id, token, attempt, hold, why, fifo, wanted, created_at)"
-                " values($1, '', 'ep_1', 0, 1, 'evt_1', $1, 1, 1, $2, false, '{}', now())",
+                " token, attempt, hold, why, fifo, wanted, body, held_since)"
+                " values($1, '', 'ep_1', 0, 1, $1, 1, 1, $2, false, '{}', '', now())",
                 *(f"dlv_{number}", why),
             )
         for number, (status, found) in enumerate(
