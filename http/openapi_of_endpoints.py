@@ -5,13 +5,14 @@ from __future__ import annotations
 from headgate.http.answers import SettingsAnswer
 from headgate.http.openapi_operation import API, Operation
 from headgate.http.problems_of_access import RateLimited
+from headgate.http.problems_of_replays import EndpointDisabled
 from headgate.http.problems_of_requests import (
     ParameterInvalid,
     ParameterMissing,
     ResourceMissing,
     UrlForbidden,
 )
-from headgate.http.problems_of_services import OutcomeUnknown
+from headgate.http.problems_of_services import LogAway, OutcomeUnknown
 from headgate.http.problems_of_webhooks import (
     EndpointNotVerified,
     EndpointVerificationFailed,
@@ -27,6 +28,7 @@ from headgate.http.webhook_endpoint_schemas import (
     EndpointRequest,
     NewSecretAnswer,
     RotateSecretRequest,
+    WebhookTestAnswer,
 )
 
 _ALL = f"{API}/webhook_endpoints"
@@ -66,6 +68,11 @@ ENDPOINTS = (
         {"overlap_s": 3600}, may_be_empty=True, repeatable=True, scope="webhooks:write",
     ),
     Operation(
+        "post", f"{_ONE}/test", "testWebhookEndpoint",
+        "Send the event `webhook.test` to this endpoint alone", {202: WebhookTestAnswer},
+        (EndpointDisabled, LogAway), repeatable=True, scope="webhooks:write",
+    ),
+    Operation(
         "post", f"{_ONE}/verify", "verifyWebhookEndpoint",
         "Ask the receiver whether it wants webhooks", {200: EndpointAnswer},
         (EndpointVerificationFailed, OutcomeUnknown), scope="webhooks:write",
@@ -91,5 +98,10 @@ ENDPOINTS = (
         "Rotate the secret of the default endpoint", {201: NewSecretAnswer},
         (TooManyEndpointSecrets, ResourceMissing), RotateSecretRequest, {"overlap_s": 3600},
         may_be_empty=True, repeatable=True, scope="webhooks:write",
+    ),
+    Operation(
+        "post", f"{API}/merchant/webhook/test", "testMerchantWebhook",
+        "Send the event `webhook.test` to the default endpoint", {202: WebhookTestAnswer},
+        (EndpointDisabled, LogAway, ResourceMissing), repeatable=True, scope="webhooks:write",
     ),
 )  # fmt: skip

@@ -13,6 +13,7 @@ from headgate.http.webhook_headers import checked_headers
 from headgate.streams.custom_headers import HEADERS_MAX
 from headgate.streams.event_filters import selects_any
 from headgate.streams.facts import FactType
+from headgate.streams.operational_events import OPERATIONAL_TYPES
 from headgate.streams.secrets import is_masked
 from headgate.streams.signatures import signing_key
 from headgate.streams.targets import URL_CHARACTERS_MAX
@@ -24,7 +25,7 @@ from headgate.tables.schedules import (
     Schedule,
 )
 
-EVENT_TYPES: tuple[str, ...] = get_args(FactType)
+EVENT_TYPES: tuple[str, ...] = (*get_args(FactType), *OPERATIONAL_TYPES)
 """What an endpoint can ask for by name."""
 FILTERS_MAX = 100
 FILTER_CHARACTERS_MAX = 64
@@ -234,6 +235,19 @@ class NewSecretAnswer(EndpointAnswer):
     standard_secret: str | None = Field(
         description="The same secret as libraries of Standard Webhooks take it, where that is "
         "another text; null when the secret is masked."
+    )
+
+
+class WebhookTestAnswer(BaseModel):
+    """A test that is on its way: an event that goes to this endpoint alone."""
+
+    id: str = Field(description="The event, which is the `webhook-id`.", examples=["evt_aaaa"])
+    object: Literal["event"] = "event"
+    type: Literal["webhook.test"] = "webhook.test"
+    livemode: bool
+    endpoint_id: str
+    delivery_id: str = Field(
+        description="What came of it: `GET /webhook_deliveries/{id}`, a moment later."
     )
 
 

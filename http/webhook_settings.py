@@ -25,6 +25,7 @@ from headgate.streams.settings import Settings
 from headgate.tables import endpoints
 from headgate.tables.configuration import ApiKey, ConfigurationCopy
 from headgate.tables.endpoint import Verdict
+from headgate.tables.endpoint_switch import switch_on
 from headgate.tables.merchants import SEED_EVENTS, Connection
 from headgate.tables.postgres import Postgres, Row, statements
 
@@ -123,6 +124,7 @@ class WebhookSettings:
             )
             if api_key.mode == "live":
                 await _heed(connection, change, row, consent)
+            await _enable(connection, change.endpoint_id)
             await connection.execute(
                 statements()["audit"],
                 api_key.id,
@@ -181,6 +183,13 @@ async def _heed(
     verdict = consent.verdict if consent and asked else endpoints.UNASKED
     endpoint = await endpoints.of_connection(connection, change.endpoint_id)
     await endpoints.heed(connection, endpoint, verdict, new_url=new_url)
+
+
+async def _enable(connection: Connection, endpoint_id: str) -> None:
+    """The seed's settings send webhooks from then on, whatever was before."""
+    endpoint = await endpoints.of_connection(connection, endpoint_id)
+    if not endpoint.enabled and endpoint.may_be_enabled:
+        await switch_on(connection, endpoint)
 
 
 def _sealed(row: Row | None) -> str:

@@ -122,6 +122,11 @@ class StoredEndpoint(EndpointWanted):
         return "enabled" if self.enabled else "disabled"
 
     @property
+    def may_be_enabled(self) -> bool:
+        """Live webhooks need the consent of their receiver, whatever the endpoint was held for."""
+        return self.mode == "test" or self.verified_at is not None
+
+    @property
     def wanted(self) -> EndpointWanted:
         """What its merchant has said about it."""
         return EndpointWanted(**{name: getattr(self, name) for name in WANTED})

@@ -73,7 +73,7 @@ async def enable(
     async with changing(postgres) as connection:
         await check_actor(connection, actor)
         endpoint = await alive(connection, endpoint_id, whose)
-        if endpoint.disabled_reason == "unverified":
+        if not endpoint.enabled and not endpoint.may_be_enabled:
             raise EndpointUnverified(
                 f"The receiver of {endpoint_id} has not agreed to live webhooks; verify it first."
             )

@@ -36,6 +36,5 @@ insert into audit(actor, action, subject, change) values($1, $2, $3, $4::jsonb)
 insert into webhook_endpoints as e(id, merchant_id, mode, is_default, url, sealed_secret, event_types)
 values($1, $2, $3, true, $4, $5, $6)
 on conflict (merchant_id, mode) where is_default
-do update set url = excluded.url, sealed_secret = excluded.sealed_secret, enabled = true,
-    disabled_at = null, disabled_reason = null, updated_at = now()
+do update set url = excluded.url, sealed_secret = excluded.sealed_secret, updated_at = now()
 returning id

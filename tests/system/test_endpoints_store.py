@@ -273,6 +273,20 @@ async def test_a_live_endpoint_waits_for_its_receivers_consent(shop: Shop) -> No
     assert made.status == "enabled"
 
 
+async def test_a_held_live_endpoint_is_not_enabled_at_a_url_without_consent(shop: Shop) -> None:
+    """Else one could verify one's own server, hold the endpoint, and point it at a stranger."""
+    made = await shop.made("live", verdict=Verdict())
+    asked = (shop.postgres, made.id, OPERATOR_ACTOR, (shop.merchant_id, "live"))
+    await endpoint_states.hold(*asked)
+    changed = await shop.changed(made, Verdict("no"), url="https://stranger.example/")
+    assert (changed.status, changed.disabled_reason) == ("disabled", "merchant")
+    with pytest.raises(EndpointUnverified):
+        await endpoint_states.enable(*asked)
+    judged = await endpoint_states.judge(shop.postgres, changed, Verdict(), OPERATOR_ACTOR)
+    assert judged.status == "disabled", "its merchant holds it"
+    assert (await endpoint_states.enable(*asked))[0].status == "enabled"
+
+
 async def test_a_verdict_is_for_the_url_that_was_asked(shop: Shop) -> None:
     made = await shop.made("live")
     changed = await shop.changed(made, url="https://new.example/")

@@ -148,6 +148,22 @@ async def test_another_merchant_finds_nothing(edge: Edge) -> None:
     assert answered(await edge.get(path))["status"] == "enabled"
 
 
+async def test_a_test_is_one_event_under_one_key_for_this_endpoint_alone(edge: Edge) -> None:
+    endpoint = await made(edge)
+    path = f"{ENDPOINTS}/{endpoint['id']}/test"
+    keyed = {"Idempotency-Key": "test-1"}
+    first, again = [answered(await edge.client.post(path, headers=keyed), 202) for _ in range(2)]
+    assert first == again
+    assert (first["type"], first["endpoint_id"]) == ("webhook.test", endpoint["id"])
+    drawn = await edge.client.post(path)
+    assert answered(drawn, 202)["id"] != first["id"]
+    echoed = {"Idempotency-Key": drawn.headers["Idempotency-Key"]}
+    assert answered(await edge.client.post(path, headers=echoed), 202) == drawn.json()
+    answered(await act(edge, endpoint, "disable"))
+    check(await edge.client.post(path), 409, "webhook_endpoint_disabled")
+    check(await edge.client.post(f"{WEBHOOK}/test"), 404, "resource_missing")
+
+
 async def test_it_is_held_and_enabled(edge: Edge) -> None:
     endpoint = await made(edge)
     held, again = [answered(await act(edge, endpoint, "disable")) for _ in range(2)]

@@ -22,8 +22,10 @@ from headgate.http.webhook_endpoint_access import API_ENDPOINTS, EndpointAccess
 from headgate.http.webhook_endpoint_actions import EndpointActions
 from headgate.http.webhook_endpoint_schemas import EndpointRequest
 from headgate.http.webhook_endpoints import WebhookEndpoints
+from headgate.http.webhook_test_event import WebhookTest
 from headgate.http.webhook_verification import Verifier
-from headgate.streams.errors import StoreUnavailable
+from headgate.streams.bus import Bus, Position, Record
+from headgate.streams.errors import LogUnavailable, StoreUnavailable
 from headgate.streams.secrets import SecretBox, draw_webhook_secret
 from headgate.streams.settings import Settings
 from headgate.tables.configuration import ApiKey, Configuration, ConfigurationCopy
@@ -119,6 +121,45 @@ async def test_without_an_answer_the_outcome_is_unknown_and_the_key_to_repeat_is
         with pytest.raises(OutcomeUnknown) as unknown:
             await ask(asked(body={"rate_per_s": 1}))
         assert "Idempotency-Key" not in unknown.value.headers
+
+
+class SlowLog(Bus):
+    """A log that takes every record, but whose answer comes too late."""
+
+    reachable = True
+
+    def __init__(self) -> None:
+        super().__init__("127.0.0.1:1", timeout_ms=100)
+        self.taken: list[Record] = []
+
+    @property
+    def available(self) -> bool:
+        """Whether the log is known to be there."""
+        return self.reachable
+
+    async def publish(self, records: Sequence[Record]) -> list[Position]:
+        """Take them and say nothing."""
+        self.taken += records
+        raise LogUnavailable("no answer in time")
+
+
+async def test_a_test_without_an_answer_is_unknown_and_its_repeat_is_the_same_event(
+    access: EndpointAccess,
+) -> None:
+    """08 R15."""
+    log = SlowLog()
+    test = WebhookTest(Settings(), access, log, access.alive)
+    with pytest.raises(OutcomeUnknown) as unknown:
+        await test.send(asked(body={}))
+    for key in (unknown.value.headers["Idempotency-Key"], "mine", "mine"):
+        with pytest.raises(OutcomeUnknown):
+            await test.send(asked(key=key, body={}))
+    told = [dict(record.headers)["ce_id"] for record in log.taken]
+    assert told[0] == told[1] != told[2] == told[3]
+    log.reachable = False
+    with pytest.raises(LogUnavailable):
+        await test.send(asked(body={}))
+    assert len(log.taken) == 4
 
 
 async def test_a_request_is_known_again_by_its_key_route_and_body(access: EndpointAccess) -> None:
