@@ -287,6 +287,28 @@ async def test_a_read_waits_for_the_position_that_it_must_show(
             assert beyond.status_code == 400
 
 
+async def webhooks_of(place: Place, edge: Edge, merchant_id: str) -> dict[str, str]:
+    """An endpoint of the merchant, a delivery and a replay, by the path that shows them."""
+    asked = {"url": "https://example.com/hooks", "event_types": ["*"]}
+    endpoint = (await edge.client.post("/api/v1/webhook_endpoints", json=asked)).json()["id"]
+    since = {"endpoint_id": endpoint, "from": "2026-01-01T00:00:00Z", "dry_run": True}
+    replay = (await edge.client.post("/api/v1/webhook_replays", json=since)).json()["id"]
+    delivery = f"dlv_{'a' * 26}"
+    await place.rows(
+        "insert into webhook_deliveries(id, event_id, endpoint_id, merchant_id, mode, type, status,"
+        " attempts, created_at) values($1, 'evt_a', $2, $3, 'test', 'payment.success', 'failed', 5,"
+        " now())",
+        delivery,
+        endpoint,
+        merchant_id,
+    )
+    return {
+        "webhook_endpoints": endpoint,
+        "webhook_replays": replay,
+        "webhook_deliveries": delivery,
+    }
+
+
 async def test_another_merchant_sees_nothing_whatever_it_reads(
     stack: Stack, tmp_path: Path
 ) -> None:
@@ -305,6 +327,7 @@ async def test_another_merchant_sees_nothing_whatever_it_reads(
             "operations": operation,
             "api_keys": DEMO_KEY,
             "idempotency_keys": f"{shop.merchant_id}-1",
+            **await webhooks_of(place, edge, shop.merchant_id),
         }
         theirs = await other_merchant(place)
         for path in sorted(READS):
