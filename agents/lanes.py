@@ -113,6 +113,8 @@ class Lanes:
             lane.ended(now, now - place.began)
         if slow_down:
             lane.slow_down(now)
+        elif result == "reached":
+            lane.bucket.got_through(now)
         if lane.breaker.open:
             self._send_away(lane)
         elif lane.waiting:

@@ -7,7 +7,12 @@ RATE_MIN_PER_S = 0.1
 HALVED_ONCE_IN_S = 1.0
 """Answers of one burst halve the rate once, not once each."""
 DOUBLED_EVERY_S = 30.0
-"""How long without a complaint until a halved rate is doubled again."""
+"""How long without a complaint until a halved rate is doubled again, also when nothing is sent."""
+RAISED_BY = 1.1
+"""What an attempt that got through multiplies a halved rate by. A receiver that complains of every
+tenth attempt, whatever the rate, would otherwise end at the slowest."""
+RAISED_ONCE_IN_S = 0.1
+"""How often the rate is raised at most, so that a burst does not undo what was asked for."""
 
 
 class TokenBucket:
@@ -17,7 +22,7 @@ class TokenBucket:
     It knows no clock: `now` is any time in seconds that never goes back.
     """
 
-    __slots__ = ("_ceiling", "_halved_at", "_limit", "_slowed", "_tokens", "_was")
+    __slots__ = ("_ceiling", "_halved_at", "_limit", "_raised_at", "_slowed", "_tokens", "_was")
 
     def __init__(self) -> None:
         self._limit: float | None = None
@@ -26,6 +31,7 @@ class TokenBucket:
         self._ceiling = 0.0
         """What the rate was before it was halved for the first time."""
         self._halved_at = 0.0
+        self._raised_at = 0.0
         self._tokens = 1.0
         self._was = 0.0
 
@@ -76,6 +82,12 @@ class TokenBucket:
             self._ceiling, self._tokens, self._was = before, 0.0, now
         self._slowed = max(before / 2, RATE_MIN_PER_S)
         self._halved_at = now
+
+    def got_through(self, now: float) -> None:
+        """The receiver took an attempt: what it asked for lately is lifted a little."""
+        if self._slowed is not None and now - self._raised_at >= RAISED_ONCE_IN_S:
+            self._slowed = min(self._slowed * RAISED_BY, self._ceiling)
+            self._raised_at = now
 
     def _fill(self, now: float) -> float | None:
         """The rate, after the tokens since the last time have come in."""

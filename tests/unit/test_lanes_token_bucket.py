@@ -77,3 +77,29 @@ def test_a_stricter_configuration_holds_while_halved_too() -> None:
     limited.halve(100.0, seen_per_s=0)
     limited.limit_to(5)
     assert limited.rate(100.0) == 5
+
+
+def test_what_gets_through_lifts_a_halved_rate_little_by_little() -> None:
+    free = bucket(None)
+    free.halve(100.0, seen_per_s=8)
+    free.got_through(100.2)
+    assert free.rate(100.2) == pytest.approx(4.4)
+    free.got_through(100.25)  # a burst lifts it once
+    assert free.rate(100.25) == pytest.approx(4.4)
+    for number in range(1, 10):
+        free.got_through(100.25 + number)
+    assert (free.rate(110.0), free.unlimited) == (None, True)
+
+
+def test_a_receiver_that_complains_of_every_tenth_attempt_is_not_slowed_down_for_good() -> None:
+    """Raised by time alone, such a lane once made an attempt in five seconds."""
+    free, now = bucket(None), 100.0
+    for number in range(1, 301):
+        rate = free.rate(now)
+        now += 1 / min(rate or 10, 10)
+        if number % 10:
+            free.got_through(now)
+        else:
+            free.halve(now, seen_per_s=10)
+    assert now - 100 < 90
+    assert (free.rate(now) or 10) > 2
