@@ -23,8 +23,8 @@ from headgate.http.problems_of_access import (
     TooManyApiKeys,
 )
 from headgate.http.problems_of_requests import KeyReused, ParameterInvalid, ResourceMissing
-from headgate.http.problems_of_services import OutcomeUnknown
 from headgate.http.routing import json_answer
+from headgate.http.unsure import stored_or_unsure
 from headgate.http.validation import body_as
 from headgate.streams import ids
 from headgate.streams.cards import quoted
@@ -181,7 +181,8 @@ class ApiKeys:
         """Problems in place of what the transaction raises. Its COMMIT may have come through
         without an answer, so nobody is told that nothing happened (08 R15)."""
         try:
-            yield
+            with stored_or_unsure(self._retry_after_s, key):
+                yield
         except api_keys.KeyUnknown as error:
             raise ResourceMissing(str(error)) from None
         except api_keys.ActorNotActive as error:
@@ -192,13 +193,6 @@ class ApiKeys:
             raise TooManyApiKeys(str(error)) from None
         except api_keys.KeyRequestDiffers as error:
             raise KeyReused(str(error), param="Idempotency-Key") from None
-        except StoreUnavailable:
-            raise OutcomeUnknown(
-                "The database did not answer in time: it may or may not be done. Repeat the "
-                "request, with the Idempotency-Key of this answer if it has one.",
-                retry_after_s=self._retry_after_s,
-                headers={"Idempotency-Key": key} if key else {},
-            ) from None
         with contextlib.suppress(StoreUnavailable):  # It is stored; the copy follows in a second.
             await self._configuration.refresh()
 

@@ -11,14 +11,13 @@ from headgate.http.exchange import Exchange
 from headgate.http.problems_of_deliveries import WebhookDeliveryNotFirst, WebhookDeliveryOver
 from headgate.http.problems_of_replays import EndpointDisabled
 from headgate.http.problems_of_requests import ResourceMissing
-from headgate.http.problems_of_services import OutcomeUnknown
 from headgate.http.routing import json_answer
+from headgate.http.unsure import publish_or_unsure
 from headgate.http.webhook_deliveries import DELIVERY_ID, as_json, delivery_shown
 from headgate.streams import ids
 from headgate.streams.bus import Bus, Record
 from headgate.streams.cards import quoted
 from headgate.streams.deliveries import DeliveryWanted
-from headgate.streams.errors import LogUnavailable
 from headgate.streams.settings import Settings
 from headgate.tables import notices
 from headgate.tables.configuration import ApiKey, ConfigurationCopy, Endpoint
@@ -111,17 +110,7 @@ class DeliveryCommands:
         return row
 
     async def _publish(self, record: Record, key: str) -> None:
-        if not self._bus.available:
-            raise LogUnavailable("the log is known to be away")
-        try:
-            await self._bus.publish([record])
-        except LogUnavailable:
-            raise OutcomeUnknown(
-                "There was no answer in time: this may or may not be done. Repeat the request with "
-                "the Idempotency-Key of this answer, which asks for the same.",
-                retry_after_s=self._settings.retry_after_s,
-                headers={"Idempotency-Key": key},
-            ) from None
+        await publish_or_unsure(self._bus, record, key, self._settings.retry_after_s)
 
     def _wanted(self, row: Row, key: str) -> Record:
         """The attempt to be made; under one key it is always the same one (08 R15, R28)."""

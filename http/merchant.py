@@ -11,8 +11,8 @@ from headgate.http.auth import Authenticator
 from headgate.http.exchange import Exchange
 from headgate.http.key_schemas import DemoMerchantAnswer, MerchantAnswer, MerchantRequest
 from headgate.http.problems_of_requests import ParameterMissing, ResourceMissing
-from headgate.http.problems_of_services import OutcomeUnknown
 from headgate.http.routing import json_answer
+from headgate.http.unsure import stored_or_unsure
 from headgate.http.validation import body_as
 from headgate.streams.errors import StoreUnavailable
 from headgate.streams.settings import Settings
@@ -51,15 +51,10 @@ class MerchantResource:
         given = asked.model_dump(exclude_none=True)
         if not given:
             raise ParameterMissing("Send name, require_keys or both.", param="name")
-        try:
+        with stored_or_unsure(self._retry_after_s):
             changed = await merchants.change(
                 self._postgres, api_key.merchant_id, api_key.id, **given
             )
-        except StoreUnavailable:
-            raise OutcomeUnknown(
-                "The database did not answer in time: it may or may not be done. Send it again.",
-                retry_after_s=self._retry_after_s,
-            ) from None
         with contextlib.suppress(StoreUnavailable):  # It is stored; the copy follows in a second.
             await self._configuration.refresh()
         return _answer(changed, api_key)

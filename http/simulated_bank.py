@@ -10,8 +10,8 @@ from starlette.responses import Response
 from headgate.http.auth import Authenticator
 from headgate.http.exchange import Exchange
 from headgate.http.problems_of_access import LivemodeMismatch
-from headgate.http.problems_of_services import OutcomeUnknown
 from headgate.http.routing import json_answer
+from headgate.http.unsure import stored_or_unsure
 from headgate.http.validation import body_as
 from headgate.streams.errors import StoreUnavailable
 from headgate.streams.settings import Settings
@@ -67,13 +67,8 @@ class SimulatedBank:
         return api_key
 
     async def _store(self, knobs: Knobs, api_key: ApiKey) -> Response:
-        try:
+        with stored_or_unsure(self._retry_after_s):
             await acquirer_knobs.store(self._postgres, api_key.merchant_id, knobs, api_key.id)
-        except StoreUnavailable:
-            raise OutcomeUnknown(
-                "The database did not answer in time: it may or may not be set. Send it again.",
-                retry_after_s=self._retry_after_s,
-            ) from None
         with contextlib.suppress(StoreUnavailable):  # It is stored; the copy follows in a second.
             await self._configuration.refresh()
         return _answer(knobs)

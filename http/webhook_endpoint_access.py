@@ -18,13 +18,13 @@ from headgate.http.auth import Authenticator
 from headgate.http.exchange import Exchange
 from headgate.http.problems_of_access import ApiKeyRevoked
 from headgate.http.problems_of_requests import KeyReused, ResourceMissing
-from headgate.http.problems_of_services import OutcomeUnknown
 from headgate.http.problems_of_webhooks import (
     EndpointNotVerified,
     TooManyEndpointSecrets,
     TooManyWebhookEndpoints,
 )
 from headgate.http.routing import json_answer
+from headgate.http.unsure import stored_or_unsure
 from headgate.http.webhook_endpoint_schemas import (
     EndpointAnswer,
     NewSecretAnswer,
@@ -113,7 +113,8 @@ class EndpointAccess:
         """Problems in place of what the transaction raises. Its COMMIT may have come through
         without an answer, so nobody is told that nothing happened (08 R15)."""
         try:
-            yield
+            with stored_or_unsure(self._retry_after_s, key):
+                yield
         except (endpoint.EndpointUnknown, endpoint.EndpointDeleted) as error:
             raise ResourceMissing(str(error)) from None
         except api_keys.ActorNotActive as error:
@@ -126,13 +127,6 @@ class EndpointAccess:
             raise TooManyEndpointSecrets(str(error)) from None
         except endpoint.EndpointRequestDiffers as error:
             raise KeyReused(str(error), param="Idempotency-Key") from None
-        except StoreUnavailable:
-            raise OutcomeUnknown(
-                "The database did not answer in time: it may or may not be done. Repeat the "
-                "request, with the Idempotency-Key of this answer if it has one.",
-                retry_after_s=self._retry_after_s,
-                headers={"Idempotency-Key": key} if key else {},
-            ) from None
         with contextlib.suppress(StoreUnavailable):  # It is stored; the copy follows in a second.
             await self._configuration.refresh()
 

@@ -23,15 +23,14 @@ from headgate.http.problems_of_requests import (
     ParameterMissing,
     ResourceMissing,
 )
-from headgate.http.problems_of_services import OutcomeUnknown
 from headgate.http.query import Query
 from headgate.http.replay_schemas import ReplayAnswer, ReplayRequest
 from headgate.http.routing import Handler, json_answer
+from headgate.http.unsure import stored_or_unsure
 from headgate.http.validation import body_as
 from headgate.streams import ids
 from headgate.streams.cards import quoted
 from headgate.streams.clock import from_ms, iso, now_ms
-from headgate.streams.errors import StoreUnavailable
 from headgate.streams.settings import Settings
 from headgate.tables import replays
 from headgate.tables.conditions import Conditions
@@ -142,7 +141,8 @@ class WebhookReplays:
         """Problems in place of what the transaction raises. Its COMMIT may have come through
         without an answer, so nobody is told that nothing happened (08 R15)."""
         try:
-            yield
+            with stored_or_unsure(self._retry_after_s, key):
+                yield
         except replays.ReplayUnknown as error:
             raise ResourceMissing(str(error)) from None
         except replays.ReplayEnded as error:
@@ -151,13 +151,6 @@ class WebhookReplays:
             raise KeyReused(str(error), param="Idempotency-Key") from None
         except replays.TooManyUnfinished as error:
             raise TooManyReplays(str(error)) from None
-        except StoreUnavailable:
-            raise OutcomeUnknown(
-                "The database did not answer in time: it may or may not be done. Repeat the "
-                "request, with the Idempotency-Key of this answer if it has one.",
-                retry_after_s=self._retry_after_s,
-                headers={"Idempotency-Key": key} if key else {},
-            ) from None
 
 
 def _wanted(

@@ -6,16 +6,15 @@ from starlette.responses import Response
 
 from headgate.http.exchange import Exchange
 from headgate.http.problems_of_replays import EndpointDisabled
-from headgate.http.problems_of_services import OutcomeUnknown
 from headgate.http.routing import json_answer
+from headgate.http.unsure import publish_or_unsure
 from headgate.http.webhook_endpoint_access import EndpointAccess
 from headgate.http.webhook_endpoint_actions import Named
 from headgate.http.webhook_endpoint_schemas import WebhookTestAnswer
 from headgate.streams import ids
 from headgate.streams.bus import Bus
 from headgate.streams.clock import now_ms
-from headgate.streams.errors import LogUnavailable
-from headgate.streams.operational_events import EndpointNamed, EventBytes, webhook_test
+from headgate.streams.operational_events import EndpointNamed, webhook_test
 from headgate.streams.settings import Settings
 
 
@@ -41,7 +40,8 @@ class WebhookTest:
         key = exchange.idempotency_key() or ids.draw_key()
         endpoint = EndpointNamed(id=found.id, merchant_id=found.merchant_id)
         event = webhook_test(endpoint, found.mode, key, now_ms())
-        await self._publish(event, key)
+        record = event.record(self._settings)
+        await publish_or_unsure(self._bus, record, key, self._settings.retry_after_s)
         answer = WebhookTestAnswer(
             id=event.event_id,
             endpoint_id=found.id,
@@ -49,16 +49,3 @@ class WebhookTest:
             livemode=found.mode == "live",
         )
         return json_answer(answer.model_dump(), 202, {"Idempotency-Key": key})
-
-    async def _publish(self, event: EventBytes, key: str) -> None:
-        if not self._bus.available:
-            raise LogUnavailable("the log is known to be away")
-        try:
-            await self._bus.publish([event.record(self._settings)])
-        except LogUnavailable:
-            raise OutcomeUnknown(
-                "There was no answer in time: the test may or may not be sent. Repeat the request "
-                "with the Idempotency-Key of this answer, which asks for the same test.",
-                retry_after_s=self._settings.retry_after_s,
-                headers={"Idempotency-Key": key},
-            ) from None
