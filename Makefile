@@ -1,6 +1,6 @@
 # The commands of a checkout. They need make, git and Python 3.11, 3.12 or 3.13 with venv; nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help up down reset status test test-fast lint format faults bench bench-decisions bench-webhooks
+.PHONY: help up down reset status test test-fast hunt lint format faults bench bench-decisions bench-webhooks
 .DELETE_ON_ERROR:
 
 # The interpreter behind whatever `python3` is here: a link, a shim, an active environment.
@@ -33,6 +33,10 @@ test: lint ## Check style, types and layers, then run all tests (what CI runs)
 
 test-fast: .venv/.synced ## Run the tests that need no servers
 	@exec $(BIN)/pytest tests/unit tests/stream
+
+hunt: .venv/.synced ## Look for counterexamples with thousands of new examples per property
+	@exec $(BIN)/pytest --hypothesis-profile hunt -n $(TEST_PROCESSES) --timeout 1800 \
+	    $$(grep -rlE 'import.* given|stateful' tests/unit tests/contract)
 
 lint: .venv/.synced ## Check style, types and layers
 	@$(BIN)/ruff check .

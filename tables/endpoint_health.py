@@ -47,13 +47,14 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """An endpoint that fails. One that does not has none."""
+    """How an endpoint fails. One that never did has none; one that answers again keeps its own,
+    with no attempts: it says which records were counted."""
 
     failing_since_ms: int
     """The first failure with no success behind it."""
     last_failure_at_ms: int
     attempts: int
-    """Failures since then."""
+    """Failures since then; 0 when the last attempt got through."""
     warned: int
     """The percent that were told last; 0 when there was no warning yet."""
     offset: int
@@ -77,16 +78,8 @@ def after(health: Health | None, offset: int, made: AttemptMade, rules: Rules) -
     if health is not None and offset <= health.offset:
         return Told(health, disable=rules.exceeded(health))
     if made.kind == "success":
-        return Told(None, _recovered(health, made))
-    at_ms = made.started_at_ms
-    if health is None:
-        health = Health(at_ms, at_ms, 0, 0, offset)
-    health = replace(
-        health,
-        last_failure_at_ms=max(health.last_failure_at_ms, at_ms),
-        attempts=health.attempts + 1,
-        offset=offset,
-    )
+        return _succeeded(health, offset, made)
+    health = _failed(health, offset, made.started_at_ms)
     if rules.exceeded(health):
         return Told(health, disable=True)
     percent = rules.percent(health)
@@ -104,6 +97,24 @@ def after_all(health: Health | None, seen: Iterable[tuple[int, AttemptMade]], ru
         one = after(told.health, offset, made, rules)
         told = Told(one.health, told.events + one.events, one.disable)
     return told
+
+
+def _succeeded(health: Health | None, offset: int, made: AttemptMade) -> Told:
+    """A success at an endpoint that is well changes nothing, so it costs no row."""
+    if health is None or not health.attempts:
+        return Told(health)
+    return Told(replace(health, attempts=0, warned=0, offset=offset), _recovered(health, made))
+
+
+def _failed(health: Health | None, offset: int, at_ms: int) -> Health:
+    if health is None or not health.attempts:
+        return Health(at_ms, at_ms, 1, 0, offset)
+    return replace(
+        health,
+        last_failure_at_ms=max(health.last_failure_at_ms, at_ms),
+        attempts=health.attempts + 1,
+        offset=offset,
+    )
 
 
 def _named(made: AttemptMade) -> EndpointNamed:
@@ -124,8 +135,8 @@ def _disabling(health: Health, made: AttemptMade, percent: int, rules: Rules) ->
     return endpoint_disabling(_named(made), made.mode, failing, made.started_at_ms)
 
 
-def _recovered(health: Health | None, made: AttemptMade) -> tuple[EventBytes, ...]:
-    if health is None or not health.warned:
+def _recovered(health: Health, made: AttemptMade) -> tuple[EventBytes, ...]:
+    if not health.warned:
         return ()
     since = iso(health.failing_since_ms)
     return (endpoint_recovered(_named(made), made.mode, since, ended_at_ms(made)),)

@@ -17,8 +17,9 @@ Seen = Sequence[tuple[int, AttemptMade]]
 
 
 async def forgive(connection: Connection, endpoint_id: str) -> None:
-    """Begin the count anew, in the caller's transaction: the endpoint was enabled, or moved."""
-    await connection.execute(statements()["forget_endpoint_health"], [endpoint_id])
+    """Begin the count anew, in the caller's transaction: the endpoint was enabled, or moved. What
+    was counted stays counted, should it be read again."""
+    await connection.execute(statements()["forgive_endpoint"], endpoint_id)
 
 
 class EndpointHealth:
@@ -51,9 +52,6 @@ async def _store(
     connection: Connection, before: Mapping[str, Health], told: Mapping[str, Told]
 ) -> None:
     """Write what changed; of endpoints that are well and stay well, nothing."""
-    well = [name for name, one in told.items() if one.health is None and name in before]
-    if well:
-        await connection.execute(statements()["forget_endpoint_health"], well)
     changed = {
         name: one.health
         for name, one in told.items()

@@ -10,11 +10,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
+import hypothesis
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
 from headgate.embedded.stack import Stack, shared
 from headgate.streams.settings import Settings
+
+# `make test` tries the same examples each time, so that it judges the change at hand; `make hunt`
+# looks for new ones. Neither times an example: the machine may be busy.
+hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("hunt", max_examples=2000, deadline=None)
+hypothesis.settings.load_profile("steady")
 
 FOLDER = pytest.StashKey[Path]()
 PARENT = pytest.StashKey[int]()

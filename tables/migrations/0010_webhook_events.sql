@@ -34,5 +34,5 @@ create table webhook_endpoint_health (
     warned int not null,
     "offset" bigint not null
 );
-comment on table webhook_endpoint_health is 'Endpoints to which nothing gets through; one that answers has no row here.';
+comment on table webhook_endpoint_health is 'Endpoints that failed: how often since the last success, 0 when they answer again.';
 comment on column webhook_endpoint_health."offset" is 'The record of webhooks.attempts that was counted last: a repeat counts nothing.';

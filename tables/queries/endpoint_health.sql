@@ -14,8 +14,8 @@ on conflict (endpoint_id) do update set
     attempts = excluded.attempts, warned = excluded.warned, "offset" = excluded."offset"
 where h."offset" < excluded."offset"
 
--- name: forget_endpoint_health
-delete from webhook_endpoint_health where endpoint_id = any($1::text[])
+-- name: forgive_endpoint
+update webhook_endpoint_health set attempts = 0, warned = 0 where endpoint_id = $1
 
 -- name: note_exhausted
 -- Only of deliveries that failed for good: an attempt that a person asked for may have arrived.

@@ -9,6 +9,7 @@ from (
 (
     select count(*) as failing from webhook_endpoint_health h
     join webhook_endpoints e on e.id = h.endpoint_id and e.enabled
+    where h.attempts > 0
 ) endpoints,
 (select count(*) as untold from (select from webhook_events where not told limit $1) e) events,
 (

@@ -7,6 +7,7 @@ from collections import Counter
 from bench.merchant import Receiver
 from headgate.streams import ids
 from headgate.streams.bus import Record
+from headgate.streams.clock import now_ms
 from headgate.streams.codec import encode, fact_headers
 from headgate.streams.facts import Fact
 from headgate.streams.secrets import SecretBox, draw_webhook_secret
@@ -22,10 +23,16 @@ RETRIES = {"WEBHOOK_RETRY_INTERVALS_TEST": "true"}
 """The receiver refuses a tenth of all events once; they come again after 5 seconds."""
 
 
+MADE_AT_MS = now_ms()
+"""When the payments were made: today, since a worker that starts forgets what is past keeping."""
+
+
 def success(merchant_id: str, number: int) -> Fact:
     """The last fact of the payment of this number."""
-    created = decide(None, create(number, merchant_id), at_ms=1)
-    return decide(created.payment, approval(number, merchant_id=merchant_id), at_ms=2).facts[-1]
+    created = decide(None, create(number, merchant_id), at_ms=MADE_AT_MS)
+    return decide(
+        created.payment, approval(number, merchant_id=merchant_id), at_ms=MADE_AT_MS
+    ).facts[-1]
 
 
 def told(settings: Settings, merchant_id: str, number: int) -> Record:

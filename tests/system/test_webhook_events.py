@@ -272,7 +272,7 @@ async def test_enabling_an_endpoint_and_moving_it_begin_the_count_anew(events: E
 
     async def failing() -> int:
         async with shop.postgres.connection() as connection:
-            return int(await connection.fetchval("select count(*) from webhook_endpoint_health"))
+            return int(await connection.fetchval("select attempts from webhook_endpoint_health"))
 
     await health.count([(1, shop.made(1, "failed"))])
     assert await failing() == 1

@@ -144,7 +144,7 @@ async def test_a_success_ends_the_count_and_is_told_after_a_warning(watched: Wat
     await watched.read(watched.records(arrived))
     assert await watched.types() == ["webhook_endpoint.disabling", "webhook_endpoint.recovered"]
     async with shop.postgres.connection() as connection:
-        assert await connection.fetchval("select count(*) from webhook_endpoint_health") == 0
+        assert await connection.fetchval("select attempts from webhook_endpoint_health") == 0
 
 
 async def test_an_endpoint_that_is_forgiven_begins_anew(watched: Watched) -> None:

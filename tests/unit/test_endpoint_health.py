@@ -89,7 +89,17 @@ def test_every_further_failure_says_it_again_until_somebody_has_disabled_it() ->
 def test_one_success_begins_the_count_anew() -> None:
     kinds = [("failed", number * HOUR_MS) for number in range(40)]
     told = after_all(None, attempts(*kinds, ("success", 41 * HOUR_MS)), RULES)
-    assert (told.health, told.events, told.disable) == (None, (), False)
+    assert told.health is not None
+    assert (told.health.attempts, told.events, told.disable) == (0, (), False)
+
+
+def test_failures_before_a_success_are_not_counted_again_when_they_are_read_again() -> None:
+    seen = attempts(
+        *(("failed", number * HOUR_MS) for number in range(70)), ("success", 71 * HOUR_MS)
+    )
+    told = after_all(None, seen, RULES)
+    again = after_all(told.health, seen[5:], RULES)
+    assert (again.health, again.events) == (told.health, ())
 
 
 def test_a_success_after_a_warning_is_told_once() -> None:
