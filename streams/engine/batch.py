@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import AsyncIterable, Awaitable, Callable
 from dataclasses import dataclass
 
@@ -57,10 +58,12 @@ class BatchLoop:
         ownership: Ownership,
         handler: Handler,
         settings: Settings,
-        linger_ms: int | None = None,
+        every_ms: int | None = None,
     ) -> None:
-        """`linger_ms` is how long a batch waits for company; None takes the setting."""
-        self._linger_ms = settings.batch_linger_ms if linger_ms is None else linger_ms
+        """`every_ms` is the least time between the beginnings of two batches; None takes the
+        setting. A batch costs nearly the same with one record as with ten (ADR 0026)."""
+        self._every_s = (settings.batch_every_ms if every_ms is None else every_ms) / 1000
+        self._began_at = -math.inf
         self._intake = intake
         self._ownership = ownership
         self._handler = handler
@@ -91,13 +94,21 @@ class BatchLoop:
         if not await self._intake.wait(IDLE_S):
             await self._idle()
             return
-        if len(self._intake) < self._settings.batch_max and self._linger_ms:
-            await asyncio.sleep(self._linger_ms / 1000)
+        await self._pace()
         records = self._intake.take(self._settings.batch_max)
         if records:
             await self._work_on(records)
         with contextlib.suppress(Unavailable):
             await self._intake.close_holes()
+
+    async def _pace(self) -> None:
+        """Let records gather until the next batch may begin: at once after a pause, or when they
+        fill it."""
+        clock = asyncio.get_running_loop().time
+        wait_s = self._began_at + self._every_s - clock()
+        if wait_s > 0 and len(self._intake) < self._settings.batch_max:
+            await asyncio.sleep(wait_s)
+        self._began_at = clock()
 
     async def _work_on(self, records: list[Delivered]) -> None:
         claims = self._ownership.of(self._intake.topic)

@@ -109,10 +109,10 @@ class Worker:
         self.run_always(self._beat)
         self.run_always(Coverage(self._wanted, self._owned, self._assign_anew).run)
 
-    def batch(self, topic: Topic, handler: Handler, *, linger_ms: int | None = None) -> BatchLoop:
-        """Work on the topic in micro-batches that wait `linger_ms` for company."""
+    def batch(self, topic: Topic, handler: Handler, *, every_ms: int | None = None) -> BatchLoop:
+        """Work on the topic in micro-batches that begin at least `every_ms` apart."""
         intake = self._intake(topic)
-        loop = BatchLoop(intake, self.ownership, handler, self._settings, linger_ms)
+        loop = BatchLoop(intake, self.ownership, handler, self._settings, every_ms)
         self._register(topic, loop)
         return loop
 

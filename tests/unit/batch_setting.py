@@ -20,7 +20,7 @@ from tests.unit.fakes import (
     until,
 )
 
-QUICK = Settings(batch_max=10, batch_linger_ms=0, retry_backoff_ms=1, retry_backoff_max_ms=4)
+QUICK = Settings(batch_max=10, batch_every_ms=0, retry_backoff_ms=1, retry_backoff_max_ms=4)
 
 
 class BatchSetting:

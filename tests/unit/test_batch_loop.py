@@ -80,15 +80,32 @@ async def test_a_batch_has_its_limit_and_its_claims(here: BatchSetting) -> None:
     assert seen[-1].positions()[1] == 12
 
 
-async def test_a_batch_waits_a_moment_for_company() -> None:
-    here = BatchSetting(Settings(batch_max=10, batch_linger_ms=20))
+async def test_a_record_after_a_pause_waits_for_nothing_and_the_next_ones_gather() -> None:
+    """ADR 0026."""
+    here = BatchSetting(Settings(batch_max=10, batch_every_ms=1000))
     await own(here.owner, 0)
     here.start()
-    here.stream.push(event(0))
-    await asyncio.sleep(0)
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    await here.give(event(0))
     here.stream.push(event(1))
-    await until(lambda: here.loop.done == 2)
-    assert here.batches == [[0, 1]]
+    await asyncio.sleep(0.01)
+    assert here.batches == [[0]], "the second batch began too early"
+    here.stream.push(event(2), event(3))
+    await until(lambda: here.loop.done == 4)
+    assert here.batches == [[0], [1, 2, 3]]
+    assert clock() - began >= 1
+    await here.stop()
+
+
+async def test_a_full_batch_waits_for_nothing() -> None:
+    here = BatchSetting(Settings(batch_max=10, batch_every_ms=60_000))
+    await own(here.owner, 0)
+    here.start()
+    await here.give(event(0))
+    here.stream.push(*events(range(1, 31)))
+    await until(lambda: here.loop.done == 31)
+    assert [len(batch) for batch in here.batches] == [1, 10, 10, 10]
     await here.stop()
 
 
