@@ -83,7 +83,8 @@ class TimelineEntry(BaseModel):
     created_at: str
     command: CommandAnswer
     actor: str | None = Field(
-        description="The API key that asked, the operator, `acquirer` or `timer`."
+        description="The API key that asked; who asked in the dashboard, as `operator:opr_…` or "
+        "`merchant_user:usr_…`; `acquirer` or `timer`."
     )
 
 

@@ -22,6 +22,7 @@ from headgate.streams.clock import iso, now_ms
 from headgate.streams.coalesce import Coalescer
 from headgate.streams.errors import StoreUnavailable
 from headgate.streams.settings import Settings
+from headgate.tables import acting
 from headgate.tables.configuration import ApiKey, Configuration, ConfigurationCopy
 from headgate.tables.merchants import hash_secret
 from headgate.tables.scopes import READING, Scope
@@ -39,6 +40,7 @@ class Authenticator:
         self._copy = configuration
         self._refreshed_for_s = settings.configuration_refresh_ms / 1000
         self._retry_after_s = settings.retry_after_s
+        self._secret_key = settings.secret_key
         self._read = configuration.now
         self._by_hash: dict[bytes, ApiKey] = {}
         self._unknown: dict[bytes, float] = {}
@@ -52,6 +54,8 @@ class Authenticator:
         when the key is not known here and PostgreSQL, which may know it, is away (08 R18).
         """
         key_id, secret = _credentials(exchange.headers)
+        if key_id is None and secret.startswith(acting.PREFIX):
+            return await self._acting(exchange, secret, scope)
         offered = hash_secret(secret)
         found = self._look_up(key_id, offered)
         if found is None:
@@ -64,9 +68,29 @@ class Authenticator:
         self._check_allowed(found, scope)
         return found
 
+    async def _acting(self, exchange: Exchange, token: str, scope: Scope) -> ApiKey:
+        """The key that stands for a person who acts through the dashboard. Its id is the actor,
+        whom limits, facts and the audit name."""
+        try:
+            key = acting.verify(self._secret_key, token, now_ms())
+        except acting.TokenRefused as error:
+            self.limits.count_wrong_key(exchange)
+            raise ApiKeyInvalid(str(error)) from None
+        await self._check_merchant(key.merchant_id)
+        self.limits.count(exchange, key)
+        self._check_allowed(key, scope)
+        return key
+
+    async def _check_merchant(self, merchant_id: str) -> None:
+        """A token is signed by us, so a merchant that is not known here is a new one, or none."""
+        if merchant_id not in self._copy.now.merchants:
+            await self._refreshed("This merchant is not known here")
+        if merchant_id not in self._copy.now.merchants:
+            raise ApiKeyInvalid("The acting token is for a merchant that does not exist.")
+        self._index_if_newer()
+
     def _look_up(self, key_id: str | None, offered: bytes) -> ApiKey | None:
-        if self._copy.now is not self._read:
-            self._index(self._copy.now)
+        self._index_if_newer()
         key = self._by_hash.get(offered) if key_id is None else self._read.keys.get(key_id)
         # An unknown key is compared as well, so that time does not tell it from a wrong secret.
         same = hmac.compare_digest(key.secret_hash if key else _NOBODY, offered)
@@ -89,6 +113,10 @@ class Authenticator:
         if merchant is not None and not merchant.active and scope not in READING:
             raise MerchantInactive("This merchant is not active: it can read, and change nothing.")
 
+    def _index_if_newer(self) -> None:
+        if self._copy.now is not self._read:
+            self._index(self._copy.now)
+
     def _index(self, configuration: Configuration) -> None:
         self._read = configuration
         self._by_hash = {key.secret_hash: key for key in configuration.keys.values()}
@@ -107,17 +135,20 @@ class Authenticator:
         """What PostgreSQL knows of a key that is not known here (08 R18)."""
         if self._known_as_unknown(key_id, offered):
             return None
-        try:
-            await self._refreshes.submit(None)
-        except StoreUnavailable:
-            raise StoreAway(
-                "This API key is not known here, and the database that may know it is away.",
-                retry_after_s=self._retry_after_s,
-            ) from None
+        await self._refreshed("This API key is not known here")
         found = self._look_up(key_id, offered)
         if found is None:
             self._unknown[offered] = time.monotonic() + self._refreshed_for_s
         return found
+
+    async def _refreshed(self, why: str) -> None:
+        try:
+            await self._refreshes.submit(None)
+        except StoreUnavailable:
+            raise StoreAway(
+                f"{why}, and the database that may know it is away.",
+                retry_after_s=self._retry_after_s,
+            ) from None
 
     async def _refresh(self, asked: Sequence[None]) -> Sequence[None]:
         await self._copy.refresh()

@@ -22,6 +22,7 @@ from headgate.streams.cards import quoted
 from headgate.streams.clock import now_ms
 from headgate.streams.facts import FactType
 from headgate.streams.settings import Settings
+from headgate.tables.acting import is_person
 from headgate.tables.configuration import ApiKey, ConfigurationCopy
 from headgate.tables.event_cursors import (
     GENESIS,
@@ -137,7 +138,8 @@ class Events:
 
     def _stands(self, api_key: ApiKey) -> bool:
         """Whether a key still may follow: it may have been revoked meanwhile."""
-        known = self._configuration.now.keys.get(api_key.id)
+        keys = self._configuration.now.keys
+        known = api_key if is_person(api_key.id) else keys.get(api_key.id)
         if known is None or known.revoked or "events:read" not in known.scopes:
             return False
         return known.expires_at_ms is None or known.expires_at_ms > now_ms()

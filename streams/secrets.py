@@ -79,13 +79,19 @@ class ApiSecrets:
     it: neither our key nor the client's alone is enough."""
 
     def __init__(self, key_base64: str) -> None:
-        self._key = hmac.digest(_key_bytes(key_base64), b"headgate api secret", "sha256")
+        self._key = derived_key(key_base64, b"headgate api secret")
 
     def of(self, key_id: str, mode: str, idempotency_key: str) -> str:
         """The secret of an API key: 192 bits. Key ids have one length, so no two texts meet."""
         said = f"{key_id} {idempotency_key}".encode()
         digest = hmac.digest(self._key, said, "sha256")
         return f"secret_{mode}_{urlsafe_b64encode(digest[:24]).decode()}"
+
+
+def derived_key(key_base64: str, purpose: bytes) -> bytes:
+    """The key of one purpose: 32 bytes that tell nothing of HEADGATE_SECRET_KEY or of each other.
+    Raises SecretUnreadable when there is no key, or it is none."""
+    return hmac.digest(_key_bytes(key_base64), purpose, "sha256")
 
 
 def _key_bytes(key_base64: str) -> bytes:

@@ -11,6 +11,7 @@ from typing import Literal
 from headgate.streams.cards import quoted
 from headgate.streams.commands import Mode
 from headgate.streams.errors import HeadgateError
+from headgate.tables.acting import is_person
 from headgate.tables.merchants import OPERATOR_ACTOR, Connection, audit, changing, hash_secret
 from headgate.tables.postgres import Postgres, statements
 from headgate.tables.scopes import DEFAULT_SCOPES, in_order
@@ -196,8 +197,8 @@ async def revoke(
 
 async def check_actor(connection: Connection, actor: str) -> None:
     """Changes come one by one, so a key that was revoked before this one changes nothing more.
-    Raises ActorNotActive."""
-    if actor != OPERATOR_ACTOR:
+    A person's acting token ends by itself within a minute. Raises ActorNotActive."""
+    if actor != OPERATOR_ACTOR and not is_person(actor):
         key = await _stored(connection, actor, None)
         if key.status in ("revoked", "expired"):
             raise ActorNotActive(f"This API key is {key.status}; use another one.")

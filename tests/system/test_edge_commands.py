@@ -14,7 +14,9 @@ import pytest_asyncio
 
 from headgate.embedded.stack import Stack
 from headgate.streams import ids
-from headgate.tables.merchants import DEMO_KEY
+from headgate.streams.clock import now_ms
+from headgate.tables.acting import mint
+from headgate.tables.merchants import DEMO_EMAIL, DEMO_KEY
 from tests.system.harness_edge import PAYMENTS, forget, other_merchant, running_edge
 from tests.system.harness_paying import Payer, problem
 from tests.system.harness_place import until
@@ -62,6 +64,30 @@ async def test_a_refund_is_answered_with_its_decision_08_r16(payer: Payer) -> No
     assert again.headers["Idempotent-Replayed"] == "true"
     assert again.headers["Original-Request-Id"] == answer.headers["Request-Id"]
     assert again.headers["Log-Position"] == answer.headers["Log-Position"]
+
+
+async def test_who_acts_through_the_dashboard_is_named_by_facts_and_audit(
+    payer: Payer, running: Running
+) -> None:
+    payment_id = await payer.paid()
+    [merchant] = await running.place.rows("select id from merchants where email = $1", DEMO_EMAIL)
+    scopes = ["refunds:write", "webhooks:write"]
+    secret_key = running.place.settings.secret_key
+    token = mint(secret_key, "operator:opr_1", merchant["id"], "test", scopes, now_ms())
+    bearer = {"Authorization": f"Bearer {token}"}
+    answer = await payer.refund(payment_id, 200, **bearer)
+    assert answer.status_code == 201, answer.text
+    timeline = (await running.edge.get(f"{PAYMENTS}/{payment_id}/timeline")).json()["data"]
+    by = {entry["actor"] for entry in timeline if entry["command"]["type"] == "payment.refund"}
+    assert by == {"operator:opr_1"}
+    hook = {"url": "https://shop.example/hooks", "event_types": ["*"]}
+    url = "/api/v1/webhook_endpoints"
+    made = await running.edge.client.post(url, json=hook, headers=bearer)
+    assert made.status_code == 201, made.text
+    sql = "select actor from audit where subject = $1"
+    assert [row["actor"] for row in await running.place.rows(sql, made.json()["id"])] == [
+        "operator:opr_1"
+    ]
 
 
 async def test_a_refusal_is_repeated_byte_for_byte_also_when_redis_forgot(
