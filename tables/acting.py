@@ -1,7 +1,8 @@
 """Acting tokens: how the dashboard asks the REST API for something in a person's name.
 
 A token is `hga_`, base64url of JSON, a full stop and its HMAC-SHA256. The edge takes it as an API
-key of one merchant and mode whose id is the actor, so that facts, rows and the audit name the person.
+key of one merchant and mode whose id is the actor, so that facts, rows and the audit name
+the person.
 """
 
 from __future__ import annotations
