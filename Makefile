@@ -28,8 +28,8 @@ reset: .venv/.synced ## Delete all data, after asking
 status: .venv/.synced ## Show every process and every address
 	@exec $(BIN)/headgate status
 
-test: lint ## Check style, types and layers, then run all tests (what CI runs)
-	@exec $(BIN)/pytest -m "not faults and not browser" -n $(TEST_PROCESSES) --dist loadfile
+test: lint .headgate/browser ## Check style, types and layers, then run all tests (what CI runs)
+	@exec $(BIN)/pytest -m "not faults" -n $(TEST_PROCESSES) --dist loadfile
 
 test-fast: .venv/.synced ## Run the tests that need no servers
 	@exec $(BIN)/pytest tests/unit tests/stream
@@ -65,6 +65,13 @@ bench-webhooks: .venv/.synced ## Measure webhooks per second, and what bad endpo
 	@echo "preparing the environment in .venv (the first time takes a minute) ..."
 	@$(UV) sync --quiet --locked --no-python-downloads --extra local --python "$(PYTHON)"
 	@touch $@
+
+# Chromium for the browser tests. Where none can be had they are skipped, and the next time tries again.
+.headgate/browser: .venv/.synced
+	@echo "looking for Chromium, or installing it (some minutes at most) ..."
+	@mkdir -p $(@D)
+	@if $(BIN)/python -m tests.browser.chromium; then touch $@; \
+	    else echo "going on without: the browser tests will be skipped"; fi
 
 .headgate/uv/bin/uv:
 	@echo "installing uv $(UV_VERSION) into .headgate/uv ..."

@@ -13,6 +13,7 @@ import asyncpg
 import hypothesis
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from xdist.scheduler import LoadFileScheduling
 
 from headgate.embedded.stack import Stack, shared
 from headgate.streams.settings import Settings
@@ -26,6 +27,9 @@ hypothesis.settings.load_profile("steady")
 FOLDER = pytest.StashKey[Path]()
 PARENT = pytest.StashKey[int]()
 SEED_NAMES = ("TEST_", "WEBHOOK_RETRY_", "UPI_SUCCESS_", "CARD_SUCCESS_", "PROCESSING_DELAY_")
+AGAIN = {"system", "stream", "browser"}
+"""The folders whose tests get a second try."""
+BROWSER = "tests/browser/"
 FAULTS_NAMES = "HEADGATE_FAULTS_"
 """How long `make faults` takes: no settings, but of the tests themselves."""
 
@@ -52,6 +56,24 @@ def pytest_configure_node(node: object) -> None:
     given["stack_parent"] = config.stash[PARENT]
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config) -> object:
+    """`--dist loadfile`, with all browser tests as one file: they share a system and a browser."""
+    return Files(config) if config.getvalue("dist") == "loadfile" else None
+
+
+class Files(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+    """Which tests one process runs in a row."""
+
+    @staticmethod
+    def scope(nodeid: str) -> str:
+        """The file of a test; one word for all of the browser's."""
+        return BROWSER if nodeid.startswith(BROWSER) else nodeid.partition("::")[0]
+
+    def _split_scope(self, nodeid: str) -> str:
+        return self.scope(nodeid)
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Start the servers before the first test, whose time limit they must not use up: a machine
     that has never run them fetches Kafka now."""
@@ -65,7 +87,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     RERUN, so that one that needs it often is seen. The long fault tests get none: they are run
     to see a failure."""
     for item in items:
-        if {"system", "stream"} & set(item.path.parts) and not item.get_closest_marker("faults"):
+        if AGAIN & set(item.path.parts) and not item.get_closest_marker("faults"):
             item.add_marker(pytest.mark.flaky(reruns=1))
 
 
