@@ -1,3 +1,111 @@
-"""The operators' dashboard. Its screens are not built yet; the folder keeps its place."""
+"""The dashboard as an ASGI application: who is signed in, which screen answers, safe headers."""
 
 from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+import structlog
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from headgate.dashboard.forms import FormRefused, check_origin, check_token, read_form
+from headgate.dashboard.pages import STATIC
+from headgate.dashboard.place import Place
+from headgate.dashboard.screens import Answer, Path
+from headgate.dashboard.viewer import Viewer
+from headgate.streams.errors import HeadgateError
+
+log = structlog.get_logger(__name__)
+
+BASE = "/dashboard"
+SIGN_IN = f"{BASE}/sign-in"
+FORM = "headgate.form"
+"""Where a handler of a POST finds the form, in the request's state."""
+
+
+class Doorman(Protocol):
+    """Knows who is signed in."""
+
+    async def viewer_of(self, request: Request) -> Viewer | None:
+        """The person behind the request's cookie. Raises StoreUnavailable."""
+
+    def routes(self, place: Place) -> Sequence[Route]:
+        """Signing in and out, and what a person sets for the session."""
+
+
+def create_dashboard(place: Place, doorman: Doorman) -> Starlette:
+    """The dashboard over this place. Whoever is not signed in is led to the sign-in."""
+    routes = [Route(f"{BASE}/static/{{name:path}}", _static, methods=["GET"])]
+    routes += doorman.routes(place)
+    for screen in place.screens:
+        routes += [_route(place, doorman, path) for path in screen.paths]
+    app = Starlette(routes=routes)
+    app.router.redirect_slashes = False
+    app.state.place = place
+    return app
+
+
+async def _static(request: Request) -> Response:
+    """A file that its link names by content, so browsers may keep it for ever."""
+    wanted = (STATIC / request.path_params["name"]).resolve()
+    if not wanted.is_relative_to(STATIC) or not wanted.is_file():
+        return Response("There is no such file.", 404, media_type="text/plain")
+    headers = {"Cache-Control": "public, max-age=31536000, immutable"}
+    return FileResponse(wanted, headers={**headers, "X-Content-Type-Options": "nosniff"})
+
+
+def _route(place: Place, doorman: Doorman, path: Path) -> Route:
+    async def answer(request: Request) -> Response:
+        return await _safely(place, lambda: _answered(place, doorman, path, request))
+
+    methods = [name for name, given in (("GET", path.get), ("POST", path.post)) if given]
+    return Route(f"{BASE}{path.path}", answer, methods=methods)
+
+
+async def _safely(place: Place, work: Callable[[], Awaitable[Response]]) -> Response:
+    """Every fault becomes a page for people."""
+    try:
+        return await work()
+    except FormRefused as refused:
+        return message(place, None, 403, "Nothing was done", str(refused))
+    except HeadgateError as away:
+        log.info("a screen waits", reason=str(away))
+        return message(place, None, 503, "Something is away", f"{away}. Try again in a moment.")
+
+
+async def _answered(place: Place, doorman: Doorman, path: Path, request: Request) -> Response:
+    viewer = await doorman.viewer_of(request)
+    if viewer is None:
+        return RedirectResponse(f"{SIGN_IN}?next={request.url.path}", 303)
+    if path.operators_only and not viewer.is_operator:
+        return message(place, viewer, 404, "Not found", "There is nothing at this address.")
+    handler = await _handler(path, request, viewer)
+    return await handler(place, request, viewer)
+
+
+async def _handler(path: Path, request: Request, viewer: Viewer) -> Answer:
+    if request.method != "POST":
+        assert path.get is not None  # noqa: S101  the route lets no other methods in
+        return path.get
+    check_origin(request)
+    form = await read_form(request)
+    check_token(form, viewer)
+    setattr(request.state, FORM, form)
+    assert path.post is not None  # noqa: S101  likewise
+    return path.post
+
+
+def form_of(request: Request) -> dict[str, str]:
+    """The form of a POST, already checked."""
+    form: dict[str, str] = getattr(request.state, FORM)
+    return form
+
+
+def message(place: Place, viewer: Viewer | None, status: int, title: str, text: str) -> Response:
+    """A page that says one thing."""
+    return place.pages.page(
+        "message.html", viewer, status=status, title=title, text=text, place=place, here=""
+    )

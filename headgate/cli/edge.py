@@ -9,8 +9,7 @@ import sys
 
 import uvicorn
 
-from headgate.http.edge import create_app
-from headgate.http.event_tip import Tip
+from headgate.cli.serving import Front, whole
 from headgate.http.protocol import protocol_of
 from headgate.streams import collector
 from headgate.streams.logging import configure
@@ -27,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     del arguments
     current = settings()
     configure(current)
-    app = create_app(current)
+    app = whole(current)
     try:
         listening = _listen(current)
     except OSError as error:
@@ -54,20 +53,21 @@ def run(arguments: argparse.Namespace) -> int:
     # uvicorn ends by the signal that stopped it; after an orderly stop there is nothing to kill.
     signal.signal(signal.SIGTERM, lambda *_: None)
     with listening:
-        EdgeServer(config, app.state.services.events.tip).run(sockets=[listening])
+        EdgeServer(config, app).run(sockets=[listening])
     return 0
 
 
 class EdgeServer(uvicorn.Server):
     """uvicorn waits for requests in flight; who follows events would stay for ever."""
 
-    def __init__(self, config: uvicorn.Config, tip: Tip) -> None:
+    def __init__(self, config: uvicorn.Config, front: Front) -> None:
         super().__init__(config)
-        self._tip = tip
+        self._front = front
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let viewers go, then stop as ever."""
-        self._tip.close()
+        self._front.edge.state.services.events.tip.close()
+        await self._front.place.hub.close()
         await super().shutdown(sockets)
 
 

@@ -1,0 +1,26 @@
+"""All screens in the order of the navigation, and the place that they work in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import httpx
+
+from headgate.dashboard.hub import Hub
+from headgate.dashboard.pages import Pages
+from headgate.dashboard.payments import PAYMENTS
+from headgate.dashboard.place import Place
+from headgate.dashboard.rest import Rest
+from headgate.dashboard.screens import Screen
+from headgate.dashboard.words import WORDS
+from headgate.streams.settings import Settings
+from headgate.tables.postgres import Postgres
+
+SCREENS: Sequence[Screen] = (PAYMENTS,)
+
+
+def place_of(settings: Settings, postgres: Postgres, edge: httpx.AsyncClient) -> Place:
+    """Where the screens work; `edge` reaches the REST surface."""
+    pages = Pages()
+    pages.add(**WORDS)
+    return Place(settings, postgres, Rest(edge), Hub(), pages, SCREENS)

@@ -1,0 +1,44 @@
+"""Forms: read within a limit, and believed only with the session's token."""
+
+from __future__ import annotations
+
+import hmac
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+
+from headgate.dashboard.viewer import Viewer
+
+FORM_BYTES_MAX = 64 << 10
+FIELDS_MAX = 1000
+SAME_SITE = ("same-origin", "none")
+"""What `Sec-Fetch-Site` says of our own forms, and of addresses that a person typed."""
+
+
+class FormRefused(Exception):
+    """The form was not ours, or too large. The message is for the person."""
+
+
+async def read_form(request: Request) -> dict[str, str]:
+    """The fields of a form; of a name that comes twice the last one. Raises FormRefused."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > FORM_BYTES_MAX:
+            raise FormRefused(f"The form is longer than {FORM_BYTES_MAX} bytes.")
+    try:
+        return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=FIELDS_MAX))
+    except ValueError:
+        raise FormRefused("The form cannot be read.") from None
+
+
+def check_origin(request: Request) -> None:
+    """Raises FormRefused when another site's page sent this (Fetch Metadata; OWASP CSRF)."""
+    if request.headers.get("sec-fetch-site", "none") not in SAME_SITE:
+        raise FormRefused("Another site sent this form, so nothing was done.")
+
+
+def check_token(form: dict[str, str], viewer: Viewer) -> None:
+    """Raises FormRefused when the form does not carry the session's token."""
+    if not hmac.compare_digest(form.get("csrf", "").encode(), viewer.csrf.encode()):
+        raise FormRefused("This form is from an older session. Go back, reload, and try again.")

@@ -1,0 +1,36 @@
+"""Who looks at the dashboard, and what they may see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from headgate.streams.commands import Mode
+
+Theme = Literal["system", "light", "dark"]
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """A person who is signed in."""
+
+    id: str
+    """`opr_...` or `usr_...`."""
+    name: str
+    merchant_id: str | None
+    """The merchant whose rows are seen; None for operators, who see all."""
+    mode: Mode
+    """Test and live are never shown together."""
+    csrf: str
+    """What every form has to send back as `csrf`."""
+    theme: Theme = "system"
+
+    @property
+    def is_operator(self) -> bool:
+        """Whether this is one of those who run Headgate."""
+        return self.merchant_id is None
+
+    @property
+    def actor(self) -> str:
+        """How facts, rows and the audit name this person."""
+        return f"{'operator' if self.is_operator else 'merchant_user'}:{self.id}"
