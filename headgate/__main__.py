@@ -68,6 +68,9 @@ def parser() -> argparse.ArgumentParser:
 def _add_local(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     up = verbs.add_parser("up", description="Start everything on this machine and keep it running.")
     up.add_argument("--detach", action="store_true", help="run in the background once it is up")
+    up.add_argument(
+        "--seed-ports", action="store_true", help="answer on ports 3000 and 3001 too, as the seed"
+    )
     status = verbs.add_parser("status", description="Show every process and every address.")
     status.add_argument("--json", action="store_true", help="for programs")
     verbs.add_parser("down", description="Stop a running `up`; the data is kept.")

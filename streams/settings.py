@@ -6,9 +6,11 @@ from functools import cache
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from headgate.streams.settings_of_webhooks import PositiveInt, WebhookKnobs, seed_name
+from headgate.streams.settings_of_webhooks import PositiveInt, WebhookKnobs, seed_name, words
+
+PORT_MAX = 65_535
 
 
 class Settings(WebhookKnobs):
@@ -44,6 +46,9 @@ class Settings(WebhookKnobs):
     """Address that the edge listens on."""
     http_port: PositiveInt = 8000
     """Port that the edge listens on."""
+    http_more_ports: str = ""
+    """Further ports on which the edge answers the same, separated by commas. `headgate up
+    --seed-ports` makes them 3000 and 3001, where clients of the seed look for its pages."""
     body_bytes_max: PositiveInt = 65536
     """Longest request body; longer ones are answered 413 and the connection is closed."""
     body_wait_ms: PositiveInt = 10_000
@@ -205,6 +210,14 @@ class Settings(WebhookKnobs):
     acquirer_calls_max: PositiveInt = 256
     """Calls to acquirers in flight per process."""
 
+    @field_validator("http_more_ports")
+    @classmethod
+    def _are_ports(cls, text: str) -> str:
+        for word in words(text):
+            if not (word.isdecimal() and 0 < int(word) <= PORT_MAX):
+                raise ValueError(f"{word} is no port: a whole number from 1 to {PORT_MAX}")
+        return text
+
     @model_validator(mode="after")
     def _calls_fit_into_the_watchdogs_patience(self) -> Self:
         """Inquire plus authorize must not look like a stall."""
@@ -218,6 +231,11 @@ class Settings(WebhookKnobs):
                 f" {self.stall_timeout_s * 500}"
             )
         return self
+
+    @property
+    def http_ports(self) -> list[int]:
+        """Every port that the edge listens on, the main one first."""
+        return list(dict.fromkeys([self.http_port, *map(int, words(self.http_more_ports))]))
 
     @property
     def schema_name(self) -> str:

@@ -17,6 +17,7 @@ from headgate.streams.settings import Settings, settings
 
 BACKLOG = 2048
 KEEP_ALIVE_S = 75
+WITHOUT = "leave it out of HEADGATE_HTTP_MORE_PORTS"
 STOP_WAIT_S = 3
 """How long requests in flight may take to end after SIGTERM."""
 
@@ -29,12 +30,8 @@ def run(arguments: argparse.Namespace) -> int:
     app = whole(current)
     try:
         listening = _listen(current)
-    except OSError as error:
-        print(
-            f"headgate edge: {current.http_host}:{current.http_port} cannot be listened on: "
-            f"{error.strerror}. Stop what runs there, or set HEADGATE_HTTP_PORT to another port.",
-            file=sys.stderr,
-        )
+    except CannotListen as error:
+        print(f"headgate edge: {error}", file=sys.stderr)
         return 1
     collector.spare()
     config = uvicorn.Config(
@@ -52,9 +49,12 @@ def run(arguments: argparse.Namespace) -> int:
     )
     # uvicorn ends by the signal that stopped it; after an orderly stop there is nothing to kill.
     signal.signal(signal.SIGTERM, lambda *_: None)
-    with listening:
-        EdgeServer(config, app).run(sockets=[listening])
+    EdgeServer(config, app).run(sockets=listening)
     return 0
+
+
+class CannotListen(Exception):
+    """A port is taken, or not ours to take. The message says which, and what to do."""
 
 
 class EdgeServer(uvicorn.Server):
@@ -71,8 +71,24 @@ class EdgeServer(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _listen(current: Settings) -> socket.socket:
+def _listen(current: Settings) -> list[socket.socket]:
+    """A socket for every port, which uvicorn closes. Raises CannotListen, with none left open."""
     family = socket.AF_INET6 if ":" in current.http_host else socket.AF_INET
-    return socket.create_server(
-        (current.http_host, current.http_port), family=family, backlog=BACKLOG
+    opened: list[socket.socket] = []
+    for port in current.http_ports:
+        try:
+            address = (current.http_host, port)
+            opened.append(socket.create_server(address, family=family, backlog=BACKLOG))
+        except OSError as error:
+            for each in opened:
+                each.close()
+            raise CannotListen(_taken(current, port, error)) from error
+    return opened
+
+
+def _taken(current: Settings, port: int, error: OSError) -> str:
+    main = port == current.http_port
+    return (
+        f"{current.http_host}:{port} cannot be listened on: {error.strerror}. Stop what runs there,"
+        + (" or set HEADGATE_HTTP_PORT to another port." if main else f" or {WITHOUT}.")
     )

@@ -22,11 +22,14 @@ from headgate.streams.settings import Settings
 from headgate.tables.merchants import DEMO_KEY, DEMO_SECRET, demo_allowed
 
 FOLLOW_INTERVAL_S = 0.1
+MORE_PORTS = "HEADGATE_HTTP_MORE_PORTS"
+SEED_PORTS = "3000,3001"
+"""Where the seed serves its dashboard, and its checkout with `/checkout.js`."""
 
 WELCOME = """
 Headgate is up after {seconds:.1f} s.
 
-  API         {edge}/api/v1
+  API         {edge}/api/v1{also}
   processes   {headgate} status
   logs        {logs}
   stop        Ctrl-C, or {headgate} down
@@ -56,6 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
     with Lock(state_dir) as lock:
         if not lock.taken():
             return _tell_running(state_dir)
+        if arguments.seed_ports:
+            os.environ[MORE_PORTS] = SEED_PORTS
         if not arguments.detach:
             return asyncio.run(_supervise(state_dir, Voice()))
     return _detach(state_dir)
@@ -100,14 +105,23 @@ def _prepared(state_dir: Path, voice: Voice) -> tuple[Supervisor, Settings]:
         addresses = moved(state_dir, addresses, voice.say)
     os.environ.update(environment.of_roles(state_dir, addresses, os.environ))
     settings = Settings()
-    host, port = settings.http_host, settings.http_port
-    if not ports.is_free(port, host):
-        raise CannotStart(
-            f"Port {port}, where the edge should listen, is taken by {ports.holder(port)}.\n"
-            f"Stop it, or choose another: HEADGATE_HTTP_PORT={next(ports.free())} headgate up"
-        )
+    _check_ports(settings)
     plan = local.plan(settings, addresses, embedded, os.environ)
     return Supervisor(plan, state_dir, voice), settings
+
+
+def _check_ports(settings: Settings) -> None:
+    """Raises CannotStart, with what to do, when a port of the edge is taken."""
+    for port in settings.http_ports:
+        if ports.is_free(port, settings.http_host):
+            continue
+        other = f"choose another: HEADGATE_HTTP_PORT={next(ports.free())} headgate up"
+        if port != settings.http_port:
+            other = f"do without: leave --seed-ports away, or {port} out of {MORE_PORTS}"
+        raise CannotStart(
+            f"Port {port}, where the edge should listen, is taken by {ports.holder(port)}.\n"
+            f"Stop it, or {other}"
+        )
 
 
 async def _run(
@@ -139,8 +153,14 @@ def _welcome(settings: Settings, seconds: float) -> str:
     edge = local.edge_url(settings)
     words = {"edge": edge, "headgate": _command(), "key": DEMO_KEY, "secret": DEMO_SECRET}
     logs = settings.state_dir / "logs"
-    text = WELCOME.format(seconds=seconds, logs=logs, **words)
+    text = WELCOME.format(seconds=seconds, logs=logs, also=_also(settings), **words)
     return text + DEMO.format(**words) if demo_allowed(settings) else text
+
+
+def _also(settings: Settings) -> str:
+    """The further ports, in words that follow the first address."""
+    more = list(map(str, settings.http_ports[1:]))
+    return f"  (also on port{'s' * (len(more) > 1)} {' and '.join(more)})" if more else ""
 
 
 def _command() -> str:

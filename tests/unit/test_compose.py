@@ -94,6 +94,13 @@ def test_the_data_is_on_volumes_and_no_server_is_open_to_the_network(
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
 
 
+def test_the_edge_answers_where_the_seed_did(compose: dict[str, Any]) -> None:
+    """8000 for the API, 3000 for the dashboard, 3001 for the checkout (01 §1.1)."""
+    mapped = [port.split(":")[1:] for port in compose["services"]["edge"]["ports"]]
+    inside = str(Settings.model_fields["http_port"].default)
+    assert mapped == [[outside, inside] for outside in ("8000", "3000", "3001")]
+
+
 def test_every_command_is_one_of_ours(compose: dict[str, Any]) -> None:
     for role in ROLES:
         service: Mapping[str, Any] = compose["services"][role]
