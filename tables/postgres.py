@@ -63,6 +63,13 @@ def _translated(error: BaseException) -> HeadgateError:
     return StoreUnavailable(f"PostgreSQL is away: {type(error).__name__}: {error}")
 
 
+async def _as_it_is(connection: object) -> None:
+    """Give a connection back without asking PostgreSQL to forget its session, as asyncpg does by
+    default: that is a second round for every statement. Ours leave nothing in a session: what they
+    set is local to a transaction, and an open one is rolled back before this is called."""
+    del connection
+
+
 class Postgres:
     """A pool that connects when it is first needed, so that nobody dies of a database away."""
 
@@ -82,6 +89,7 @@ class Postgres:
                     max_size=self._settings.postgres_connections_max,
                     timeout=self._timeout_s,
                     command_timeout=self._timeout_s,
+                    reset=_as_it_is,
                     server_settings={
                         "search_path": self._settings.schema_name,
                         "statement_timeout": server_limit_ms,
