@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from headgate.streams.commands import Mode
-
-Theme = Literal["system", "light", "dark"]
+from headgate.tables.acting import actor_of
+from headgate.tables.sessions import Theme
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,4 +32,4 @@ class Viewer:
     @property
     def actor(self) -> str:
         """How facts, rows and the audit name this person."""
-        return f"{'operator' if self.is_operator else 'merchant_user'}:{self.id}"
+        return actor_of("operator" if self.is_operator else "merchant_user", self.id)

@@ -27,7 +27,8 @@ processes, one role each:
 operating:
   migrate     bring the PostgreSQL schema up to date
   topics      declare the topics, or check them
-  merchant    create, list, activate, deactivate merchants; key: their API keys
+  merchant    create, list, activate, deactivate merchants; key: their API keys; user: their people
+  operator    create, list, disable, enable operators of the dashboard; password: another one
   doctor      check everything this needs and say what to do
 
 first steps:
@@ -102,6 +103,8 @@ def _add_operating(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "--check", action="store_true", help="create nothing; exit with 1 if anything differs"
     )
     _add_merchant(verbs)
+    operator = verbs.add_parser("operator", description="People who see everything.")
+    _add_people(operator, "an operator", of_merchant=False)
     doctor = verbs.add_parser("doctor", description="Check everything that Headgate needs.")
     doctor.add_argument("--only", choices=PARTS, default=None, help="check one part only")
 
@@ -120,6 +123,8 @@ def _add_merchant(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     ):
         actions.add_parser(name, description=what).add_argument("who", help=WHO, metavar="MERCHANT")
     _add_keys(actions.add_parser("key", description="API keys of a merchant."))
+    users = actions.add_parser("user", description="People of a merchant who see its dashboard.")
+    _add_people(users, "a merchant's user", of_merchant=True)
 
 
 def _add_keys(key: argparse.ArgumentParser) -> None:
@@ -145,6 +150,27 @@ def _add_keys(key: argparse.ArgumentParser) -> None:
     )
     revoke = actions.add_parser("revoke", description="End an API key at once, for ever.")
     revoke.add_argument("key", metavar="KEY")
+
+
+def _add_people(kind: argparse.ArgumentParser, who: str, *, of_merchant: bool) -> None:
+    actions = kind.add_subparsers(dest="person_action", metavar="ACTION", required=True)
+    create = actions.add_parser("create", description=f"Let {who} sign in to the dashboard.")
+    listed = actions.add_parser("list", description="List them, with those who are disabled.")
+    for each in (create, listed) if of_merchant else ():
+        each.add_argument("who", help=WHO, metavar="MERCHANT")
+    create.add_argument("--name", required=True)
+    create.add_argument("--email", required=True)
+    password = actions.add_parser(
+        "password", description=f"Give {who} another password and end all their sessions."
+    )
+    for each in (create, password):
+        each.add_argument(
+            "--draw", action="store_true", help="draw a password instead of reading it"
+        )
+    disable = actions.add_parser("disable", description=f"Let {who} in no longer, from now on.")
+    enable = actions.add_parser("enable", description=f"Let {who} in again.")
+    for each in (password, disable, enable):
+        each.add_argument("email", metavar="EMAIL")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import time
 from collections.abc import Hashable
@@ -11,6 +10,7 @@ from typing import Literal
 
 from headgate.http.exchange import Exchange
 from headgate.http.problems_of_access import RateLimited
+from headgate.streams.networks import network_of
 from headgate.streams.settings import Settings
 from headgate.tables.configuration import ApiKey
 
@@ -23,8 +23,6 @@ MINUTE_S = 60
 
 _READS = frozenset({"GET", "HEAD"})
 _PAYMENT_ROUTE = "/api/v1/payments/{id}"
-_HOST_BITS = 64
-"""What one subscriber has of IPv6: an address of it is as cheap as a port."""
 
 Reason = Literal["key", "object", "address"]
 
@@ -143,7 +141,7 @@ class Limits:
         policy = self._address
         if not policy.quota:
             return
-        left = self._buckets.take(_network(exchange.client), policy.rate_per_s, policy.quota)
+        left = self._buckets.take(network_of(exchange.client), policy.rate_per_s, policy.quota)
         if left < 0:
             exchange.tell_limit(policy.told, policy.state(left))
             what = f"More than {policy.quota} wrong API keys a minute came from this address."
@@ -155,14 +153,3 @@ def _beyond(what: str, left: float, reason: Reason) -> RateLimited:
     return RateLimited(
         f"{what} Nothing happened; try again in {wait_s} s.", retry_after_s=wait_s, reason=reason
     )
-
-
-def _network(client: str) -> str:
-    """The address, or the network that one subscriber has of IPv6."""
-    try:
-        address = ipaddress.ip_address(client)
-    except ValueError:
-        return client
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is None:
-        return str(ipaddress.ip_network((address, _HOST_BITS), strict=False))
-    return client

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
+from headgate.cli import person
+from headgate.cli.shown import show_table
 from headgate.streams.commands import Mode
 from headgate.streams.errors import HeadgateError
 from headgate.streams.settings import settings
@@ -24,6 +26,8 @@ Action = Callable[[Postgres, argparse.Namespace], Awaitable[int]]
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what is asked and say what came of it; secrets are shown once, here and nowhere else."""
+    if arguments.action == "user":
+        return person.run(arguments, "merchant_user")
     action = _ACTIONS[arguments.action, getattr(arguments, "key_action", None)]
     return asyncio.run(_connected(action, arguments))
 
@@ -53,7 +57,7 @@ async def _list(postgres: Postgres, given: argparse.Namespace) -> int:
         (one.id, "active" if one.active else "inactive", one.email, one.name)
         for one in await merchants.listed(postgres)
     ]
-    _show_table(("MERCHANT", "STATUS", "E-MAIL", "NAME"), rows)
+    show_table(("MERCHANT", "STATUS", "E-MAIL", "NAME"), rows)
     return 0
 
 
@@ -94,7 +98,7 @@ async def _list_keys(postgres: Postgres, given: argparse.Namespace) -> int:
         (key.id, key.status, _scopes(key), str(key.rate_per_s or "-"), key.name or "-")
         for key in found
     ]
-    _show_table(("API KEY", "STATUS", "SCOPES", "WRITES/S", "NAME"), rows)
+    show_table(("API KEY", "STATUS", "SCOPES", "WRITES/S", "NAME"), rows)
     return 0
 
 
@@ -164,10 +168,3 @@ def _duration(seconds: int) -> str:
         if seconds >= 2 * size and seconds % size == 0:
             return f"{seconds // size} {unit}"
     return f"{seconds} seconds"
-
-
-def _show_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(len(row[at]) for row in (head, *rows)) for at in range(len(head))]
-    for row in (head, *rows):
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        print("  ".join(cells).rstrip())

@@ -19,6 +19,7 @@ from headgate.embedded.lock import Lock
 from headgate.embedded.supervisor import Supervisor
 from headgate.embedded.voice import Voice
 from headgate.streams.settings import Settings
+from headgate.tables import people
 from headgate.tables.merchants import DEMO_KEY, DEMO_SECRET, demo_allowed
 
 FOLLOW_INTERVAL_S = 0.1
@@ -29,6 +30,7 @@ SEED_PORTS = "3000,3001"
 WELCOME = """
 Headgate is up after {seconds:.1f} s.
 
+  dashboard   {edge}/dashboard
   API         {edge}/api/v1{also}
   processes   {headgate} status
   logs        {logs}
@@ -38,6 +40,7 @@ DEMO = """
   demo merchant, for this machine only
   API key     {key}
   API secret  {secret}
+  operator    {operator}; another password: {headgate} operator password {operator} --draw
 
 Pay, and look at the payment:
 
@@ -152,6 +155,7 @@ def _welcome(settings: Settings, seconds: float) -> str:
     """What to do next, with lines to paste."""
     edge = local.edge_url(settings)
     words = {"edge": edge, "headgate": _command(), "key": DEMO_KEY, "secret": DEMO_SECRET}
+    words["operator"] = people.DEMO_EMAIL
     logs = settings.state_dir / "logs"
     text = WELCOME.format(seconds=seconds, logs=logs, also=_also(settings), **words)
     return text + DEMO.format(**words) if demo_allowed(settings) else text

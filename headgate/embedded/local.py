@@ -14,6 +14,7 @@ from headgate.embedded.servers import programs
 from headgate.embedded.supervisor import Plan, Step, Together
 from headgate.streams.declare import declare
 from headgate.streams.settings import Settings
+from headgate.tables import people
 from headgate.tables.merchants import create_demo
 from headgate.tables.migrate import migrate
 
@@ -36,6 +37,7 @@ def plan(
             Step("Schema", lambda: _migrate(settings)),
             Step("Topics", lambda: _declare(settings)),
             Step("Demo merchant", lambda: _create_demo(settings)),
+            Step("Demo operator", lambda: _create_demo_operator(settings)),
             Step("Consumer groups", lambda: kafka.coordinate(settings.kafka)),
             Together(_roles(settings, environ)),
         ],
@@ -101,6 +103,17 @@ async def _declare(settings: Settings) -> str:
 
 async def _create_demo(settings: Settings) -> str:
     return "created" if await create_demo(settings) else ""
+
+
+async def _create_demo_operator(settings: Settings) -> str:
+    """Their password is drawn and told here, once."""
+    password = await people.create_demo(settings)
+    if password is None:
+        return ""
+    return (
+        f"created; sign in at {edge_url(settings)}/dashboard as {people.DEMO_EMAIL} "
+        f"with the password {password} (shown once)"
+    )
 
 
 def _listed(did: str, names: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -135,6 +136,14 @@ def test_it_ends_with_lines_to_paste(up: Up) -> None:
     assert "listen --subscribe" in told
 
 
+def test_the_demo_operator_and_their_password_are_told_once(up: Up) -> None:
+    told = up.log.read_text()
+    assert f"sign in at http://127.0.0.1:{up.port}/dashboard as operator@example.com" in told
+    assert len(re.findall(r"with the password [\w-]{20} \(shown once\)", told)) == 1
+    listed = up.verb("operator", "list")
+    assert re.search(r"opr_\w+ +active +operator@example.com +Demo operator", listed.stdout)
+
+
 def test_status_lists_every_process_and_address(up: Up) -> None:
     wait(lambda: {each["health"] for each in up.processes().values()} == {"ok"}, 30)
     status = up.status()
@@ -196,6 +205,7 @@ def test_ctrl_c_stops_all_of_it_and_the_next_up_finds_the_data(up: Up) -> None:
     assert up.status()["up"] is False
     up.start()
     assert up.final(created["id"])
+    assert "with the password" not in up.log.read_text()
 
 
 def test_a_killed_up_leaves_nothing_and_the_next_one_starts(up: Up) -> None:
