@@ -90,6 +90,8 @@ async def _handler(path: Path, request: Request, viewer: Viewer) -> Answer:
     if request.method != "POST":
         assert path.get is not None  # noqa: S101  the route lets no other methods in
         return path.get
+    if not viewer.may_write:
+        raise FormRefused("You may look at this, but change nothing.")
     check_origin(request)
     form = await read_form(request)
     check_token(form, viewer)

@@ -66,16 +66,17 @@ class Pages:
         *,
         status: int = 200,
         headers: Mapping[str, str] | None = None,
-        frame_ancestors: str = "'none'",
         **context: Any,
     ) -> HTMLResponse:
         """A whole page for this person; None is somebody who is not signed in."""
         nonce = secrets.token_urlsafe(16)
+        at_home = viewer is None or viewer.at_home
         html = self.fragment(template, viewer=viewer, nonce=nonce, **context)
         safe = {
-            "Content-Security-Policy": policy(nonce, frame_ancestors),
+            "Content-Security-Policy": policy(nonce, viewer.framed_by if viewer else "'none'"),
             "Cache-Control": "no-store",
-            "Referrer-Policy": "same-origin",
+            # The address of a portal is all that it takes to be let in.
+            "Referrer-Policy": "same-origin" if at_home else "no-referrer",
             "X-Content-Type-Options": "nosniff",
             "Cross-Origin-Opener-Policy": "same-origin",
         }

@@ -8,6 +8,8 @@ from headgate.streams.commands import Mode
 from headgate.tables.acting import actor_of
 from headgate.tables.sessions import Theme
 
+HOME = "/dashboard"
+
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
@@ -23,11 +25,22 @@ class Viewer:
     csrf: str
     """What every form has to send back as `csrf`."""
     theme: Theme = "system"
+    base: str = HOME
+    """What the addresses of this person's screens begin with."""
+    framed_by: str = "'none'"
+    """The pages that may show the screens in a frame, as CSP's `frame-ancestors` names them."""
+    may_write: bool = True
+    """Whether this person may change anything, not only look."""
 
     @property
     def is_operator(self) -> bool:
         """Whether this is one of those who run Headgate."""
         return self.merchant_id is None
+
+    @property
+    def at_home(self) -> bool:
+        """Whether these are the dashboard's own pages, where one signs in and out."""
+        return self.base == HOME
 
     @property
     def actor(self) -> str:
