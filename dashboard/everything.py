@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import httpx
 
+from headgate.dashboard.deliveries import DELIVERIES
+from headgate.dashboard.delivery_rows import held_for
 from headgate.dashboard.hub import Hub
 from headgate.dashboard.pages import Pages
 from headgate.dashboard.payments import PAYMENTS
@@ -16,11 +18,11 @@ from headgate.dashboard.words import WORDS
 from headgate.streams.settings import Settings
 from headgate.tables.postgres import Postgres
 
-SCREENS: Sequence[Screen] = (PAYMENTS,)
+SCREENS: Sequence[Screen] = (PAYMENTS, DELIVERIES)
 
 
 def place_of(settings: Settings, postgres: Postgres, edge: httpx.AsyncClient) -> Place:
     """Where the screens work; `edge` reaches the REST surface."""
     pages = Pages()
-    pages.add(**WORDS)
+    pages.add(**WORDS, held_for=held_for)
     return Place(settings, postgres, Rest(edge), Hub(), pages, SCREENS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 from headgate.streams.settings import Settings
@@ -40,6 +41,13 @@ def waits_of(endpoint: Endpoint, settings: Settings) -> tuple[int, ...]:
     if endpoint.schedule == "seed":
         return TEST_WAITS_MS if settings.webhook_retry_intervals_test else SEED_WAITS_MS
     return endpoint.waits_ms if endpoint.schedule == "custom" else STANDARD_WAITS_MS
+
+
+def tries_of(schedule: str, waits_ms: Sequence[int]) -> int:
+    """How many attempts a schedule has, with `waits_ms` of a custom one."""
+    if schedule == "custom":
+        return len(waits_ms) + 1
+    return len(SEED_WAITS_MS if schedule == "seed" else STANDARD_WAITS_MS) + 1
 
 
 def window_ms(waits: tuple[int, ...], settings: Settings) -> int:

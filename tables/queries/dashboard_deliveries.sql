@@ -5,7 +5,7 @@
 -- name: dashboard_deliveries
 select d.id, d.merchant_id, d.mode, d.endpoint_id, d.event_id, d.type, d.status, d.attempts,
     d.last_attempt_at, d.next_retry_at, d.response_code, d.created_at, e.url, e.schedule,
-    e.waits_ms, last.duration_ms, waits.since as waits_since
+    e.waits_ms, made.last_try, made.duration_ms, made.waits_since
 from (
     select d.* from merchants m cross join lateral (
         select * from (
@@ -19,31 +19,30 @@ from (
     order by d.created_at desc, d.id desc limit $3
 ) d
 left join webhook_endpoints e on e.id = d.endpoint_id
-left join lateral (
-    select a.duration_ms from webhook_attempts a
+cross join lateral (
+    select max(a.attempt) filter (where not a.manual) as last_try,
+        (array_agg(a.duration_ms order by a.started_at desc))[1] as duration_ms,
+        max(a.started_at + a.duration_ms * interval '1 ms')
+            filter (where a.next_at = d.next_retry_at) as waits_since
+    from webhook_attempts a
     where a.delivery_id = d.id and a.delivery_created_at = d.created_at
-    order by a.started_at desc limit 1
-) last on true
-left join lateral (
-    select max(a.started_at + a.duration_ms * interval '1 ms') as since from webhook_attempts a
-    where a.delivery_id = d.id and a.delivery_created_at = d.created_at
-        and a.next_at = d.next_retry_at
-) waits on true
+) made
 order by d.created_at desc, d.id desc
 
 -- name: dashboard_delivery
 select d.id, d.merchant_id, d.mode, d.endpoint_id, d.event_id, d.type, d.payment_id, d.replay_id,
     d.status, d.attempts, d.last_attempt_at, d.next_retry_at, d.response_code, d.created_at,
-    e.url, e.schedule, e.waits_ms, b.payload, h.why as held_why, h.held_since, (
-        select a.duration_ms from webhook_attempts a
-        where a.delivery_id = d.id and a.delivery_created_at = d.created_at
-        order by a.started_at desc limit 1
-    ) as duration_ms, (
-        select max(a.started_at + a.duration_ms * interval '1 ms') from webhook_attempts a
-        where a.delivery_id = d.id and a.delivery_created_at = d.created_at
-            and a.next_at = d.next_retry_at
-    ) as waits_since
+    e.url, e.schedule, e.waits_ms, b.payload, h.why as held_why, h.held_since, made.last_try,
+    made.duration_ms, made.waits_since
 from webhook_deliveries d
+cross join lateral (
+    select max(a.attempt) filter (where not a.manual) as last_try,
+        (array_agg(a.duration_ms order by a.started_at desc))[1] as duration_ms,
+        max(a.started_at + a.duration_ms * interval '1 ms')
+            filter (where a.next_at = d.next_retry_at) as waits_since
+    from webhook_attempts a
+    where a.delivery_id = d.id and a.delivery_created_at = d.created_at
+) made
 left join webhook_endpoints e on e.id = d.endpoint_id
 left join event_bodies b using (event_id)
 left join held_deliveries h on h.delivery_id = d.id and h.chain = ''
