@@ -79,6 +79,8 @@ async def _safely(place: Place, work: Callable[[], Awaitable[Response]]) -> Resp
 async def _answered(place: Place, doorman: Doorman, path: Path, request: Request) -> Response:
     viewer = await doorman.viewer_of(request)
     if viewer is None:
+        if "text/event-stream" in request.headers.get("accept", ""):
+            return Response("Sign in again.", 401, media_type="text/plain")
         return RedirectResponse(f"{SIGN_IN}?next={request.url.path}", 303)
     if path.operators_only and not viewer.is_operator:
         return message(place, viewer, 404, "Not found", "There is nothing at this address.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import httpx
 
@@ -23,6 +23,10 @@ SCREENS: Sequence[Screen] = (PAYMENTS, DELIVERIES)
 
 def place_of(settings: Settings, postgres: Postgres, edge: httpx.AsyncClient) -> Place:
     """Where the screens work; `edge` reaches the REST surface."""
+
+    async def positions() -> Hashable:
+        return tuple(await postgres.fetch_row("dashboard_positions") or ())
+
     pages = Pages()
     pages.add(**WORDS, held_for=held_for)
-    return Place(settings, postgres, Rest(edge), Hub(), pages, SCREENS)
+    return Place(settings, postgres, Rest(edge), Hub(positions), pages, SCREENS)

@@ -3,139 +3,138 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable
 
-import structlog
-
+from headgate.dashboard.fragments import Fragment, Render, update
+from headgate.dashboard.region import Region
 from headgate.streams.errors import HeadgateError
 
-log = structlog.get_logger(__name__)
+__all__ = ["Fragment", "Hub", "Render", "update"]
 
 TICK_S = 0.25
 """Four times a second is as often as anybody can look."""
-QUEUE_MAX = 8
-"""Updates that wait for one viewer. Who does not keep up gets the whole region anew."""
-BEAT_S = 15.0
-"""After this long without news a comment keeps proxies from closing the connection."""
+UNMOVED_S = 1.0
+"""How often a region is rendered although no position moved: not everything is on the log."""
+REST = 4
+"""A region rests so many times as long as its rendering took: a dear one comes more seldom."""
+LINGER_S = 10.0
+"""How long a region is remembered after its last viewer, who may be back in a moment."""
+VIEWERS_MAX = 256
+"""Connections of one process; more are answered 503."""
+
+Look = Callable[[], Awaitable[Hashable]]
+"""Something cheap that differs when what is shown may differ. May raise HeadgateError."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fragment:
-    """An element that is shown: its id, and its HTML with that id."""
-
-    id: str
-    html: str
-    within: str = ""
-    """The id of the table body that it is a row of. Rows carry `data-k` and stand in descending
-    order of it. Empty for an element that is always there."""
-
-
-Render = Callable[[], Awaitable[Sequence[Fragment]]]
-"""All elements of a region as they are now."""
-
-
-def update(before: Mapping[str, Fragment], now: Mapping[str, Fragment]) -> str:
-    """What turns one state of a region into another; empty when nothing changed."""
-    changed = [one for one in now.values() if before.get(one.id) != one]
-    gone = [one for one in before.values() if one.id not in now]
-    bodies = {one.within for one in changed if one.within}
-    parts = [_upsert(body, [one for one in changed if one.within == body]) for body in bodies]
-    parts += [_partial(one.id, "outerMorph", one.html) for one in changed if not one.within]
-    parts += [_partial(one.id, "delete", "") for one in gone]
-    return "".join(parts)
-
-
-def _upsert(body: str, rows: Sequence[Fragment]) -> str:
-    html = "".join(row.html for row in rows)
-    return f'<hx-upsert hx-target="#{body}" key="data-k" sort="desc">{html}</hx-upsert>'
-
-
-def _partial(target: str, swap: str, html: str) -> str:
-    return f'<hx-partial hx-target="#{target}" hx-swap="{swap}">{html}</hx-partial>'
-
-
-def event(text: str, number: int) -> bytes:
-    """One server-sent event."""
-    data = "\n".join(f"data: {line}" for line in text.splitlines())
-    return f"id: {number}\n{data}\n\n".encode()
-
-
-@dataclass(eq=False)
-class Region:
-    """One thing that is looked at, by however many."""
-
-    render: Render
-    shown: dict[str, Fragment] = field(default_factory=dict)
-    number: int = 0
-    queues: set[asyncio.Queue[bytes | None]] = field(default_factory=set)
+async def _never_the_same() -> Hashable:
+    return object()
 
 
 class Hub:
-    """Renders regions four times a second while anybody looks."""
+    """Renders regions at most four times a second, and only while anybody looks."""
 
-    def __init__(self) -> None:
+    def __init__(self, look: Look = _never_the_same) -> None:
+        self._look = look
         self._regions: dict[Hashable, Region] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: dict[Hashable, asyncio.Task[None]] = {}
+        self._watch: asyncio.Task[None] | None = None
+        self._moved = asyncio.Event()
         self.closed = False
 
-    async def follow(self, key: Hashable, render: Render) -> AsyncIterator[bytes]:
+    @property
+    def is_full(self) -> bool:
+        """Whether one more viewer would be too many."""
+        return sum(len(region.viewers) for region in self._regions.values()) >= VIEWERS_MAX
+
+    async def follow(
+        self, key: Hashable, render: Render, last_id: str = "", bodies: Iterable[str] = ()
+    ) -> AsyncIterator[bytes]:
         """Server-sent events: the region as it is, then what changes. Those with the same `key`
-        share one rendering."""
-        queue: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE_MAX)
-        region = self._regions.setdefault(key, Region(render))
-        region.queues.add(queue)
-        if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="dashboard-hub")
+        share one rendering.
+
+        Args:
+            key: Everything that the rendering depends on.
+            render: All elements of the region; it is called a few times a second.
+            last_id: The last event that this browser saw on an earlier connection, or empty.
+            bodies: The table bodies that may be empty.
+        """
+        if self.closed:
+            return
+        region = self._region(key, render, bodies)
+        viewer = region.enter(last_id)
+        self._start(key, region)
         try:
-            yield event(update({}, region.shown), region.number) if region.shown else b": hello\n\n"
-            while not self.closed:
-                try:
-                    async with asyncio.timeout(BEAT_S):
-                        item = await queue.get()
-                except TimeoutError:
-                    yield b": still here\n\n"
-                    continue
-                if item is None:
-                    return  # The browser connects again, and gets the whole region.
+            async for item in viewer.events():
                 yield item
         finally:
-            region.queues.discard(queue)
-            if not region.queues:
-                self._regions.pop(key, None)
+            region.leave(viewer)
+
+    def _region(self, key: Hashable, render: Render, bodies: Iterable[str]) -> Region:
+        if key not in self._regions:
+            self._regions[key] = Region(render, bodies)
+        return self._regions[key]
+
+    def _start(self, key: Hashable, region: Region) -> None:
+        """Begin to render, unless somebody looks already."""
+        if self._watch is None:
+            self._watch = asyncio.create_task(self._watching(), name="dashboard-hub")
+        if key not in self._tasks:
+            self._tasks[key] = asyncio.create_task(self._rendering(region), name="dashboard-region")
 
     async def close(self) -> None:
         """Let everybody go."""
         self.closed = True
         for region in self._regions.values():
-            self._send(region, None)
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            for viewer in region.viewers:
+                viewer.leave()
+        tasks = [*self._tasks.values(), *([self._watch] if self._watch else [])]
+        self._tasks, self._watch = {}, None
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _run(self) -> None:
+    async def _rendering(self, region: Region) -> None:
+        """Render one region again and again, never more often than it may be."""
+        while True:
+            began = time.monotonic()
+            moved = self._moved
+            await region.refresh()
+            took = time.monotonic() - began
+            await asyncio.sleep(max(TICK_S - took, took * REST))
+            try:
+                async with asyncio.timeout(UNMOVED_S):
+                    await moved.wait()
+            except TimeoutError:
+                pass
+
+    async def _watching(self) -> None:
+        """See whether anything moved, and forget what nobody looks at."""
+        seen: Hashable = None
         while self._regions:
+            self._forget()
+            now = await self._looked()
+            if now != seen:
+                seen = now
+                self._moved.set()
+                self._moved = asyncio.Event()
             await asyncio.sleep(TICK_S)
-            for region in list(self._regions.values()):
-                await self._refresh(region)
-        self._task = None
+        self._watch = None
 
-    async def _refresh(self, region: Region) -> None:
+    async def _looked(self) -> Hashable:
+        """Where things are; None when that cannot be said, so that what comes next has moved."""
         try:
-            now = {one.id: one for one in await region.render()}
-        except HeadgateError as error:
-            log.warning("a live region waits", reason=str(error))
-            return
-        text = update(region.shown, now)
-        if text:
-            region.shown, region.number = now, region.number + 1
-            self._send(region, event(text, region.number))
+            return await self._look()
+        except HeadgateError:  # Rendering says what is away.
+            return None
 
-    def _send(self, region: Region, item: bytes | None) -> None:
-        for queue in list(region.queues):
-            if queue.full():
-                while not queue.empty():
-                    queue.get_nowait()
-                queue.put_nowait(None)
-            else:
-                queue.put_nowait(item)
+    def _forget(self) -> None:
+        """Stop rendering what nobody looks at; after a while, forget it."""
+        now = time.monotonic()
+        for key, region in list(self._regions.items()):
+            if region.viewers:
+                continue
+            if key in self._tasks:
+                self._tasks.pop(key).cancel()
+            if now - region.left_at > LINGER_S:
+                del self._regions[key]

@@ -24,12 +24,11 @@ async def listed(place: Place, request: Request, viewer: Viewer) -> Response:
 
 async def stream(place: Place, request: Request, viewer: Viewer) -> Response:
     """The rows of the page, followed."""
-    del request
 
     async def render() -> list[Fragment]:
         return await _rows(place, viewer)
 
-    return live(place, ("payments", viewer.merchant_id, viewer.mode), render)
+    return live(place, ("payments", viewer.merchant_id, viewer.mode), render, request, ["payments"])
 
 
 async def _rows(place: Place, viewer: Viewer) -> list[Fragment]:

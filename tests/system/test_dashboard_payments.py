@@ -46,3 +46,12 @@ async def test_whoever_is_not_signed_in_is_led_to_the_sign_in(stack: Stack) -> N
             303,
             "/dashboard/sign-in?next=/dashboard/payments",
         )
+
+
+async def test_a_stream_of_whoever_is_signed_out_ends_with_401(stack: Stack) -> None:
+    """A redirect would be followed for ever: the page itself has to lead to the sign-in."""
+    async with opened(stack) as place, looking(place.settings) as looks:
+        looks.doorman.viewer = None
+        headers = {"Accept": "text/html, text/event-stream"}
+        answer = await looks.client.get("/dashboard/payments/live", headers=headers)
+        assert answer.status_code == 401
