@@ -49,6 +49,7 @@ class Acceptance:
         preference = exchange.preference()
         with echoing(asker.key):
             await self.existing.check(wanted.payment_id, asker.api_key)
+        exchange.is_about(wanted.payment_id)
         submission = self._commander.submission(wanted, asker, exchange.request_id)
         outcome = await self.accept(submission, preference.wait_ms)
         self.metrics.decide_s.observe(time.perf_counter() - began)

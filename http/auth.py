@@ -63,6 +63,7 @@ class Authenticator:
             found = await self._read_through(key_id, offered)
         if found is None:
             raise self._refusal(key_id, offered)
+        exchange.asked_by(found)
         _check_alive(found)
         self.limits.count(exchange, found)
         self._check_allowed(found, scope)
@@ -77,6 +78,7 @@ class Authenticator:
             self.limits.count_wrong_key(exchange)
             raise ApiKeyInvalid(str(error)) from None
         await self._check_merchant(key.merchant_id)
+        exchange.asked_by(key)
         self.limits.count(exchange, key)
         self._check_allowed(key, scope)
         return key

@@ -48,7 +48,12 @@ def create_app(settings: Settings) -> Starlette:
         finally:
             await services.stop()
 
-    gate = Middleware(Gate, settings=settings, metrics=services.metrics)
+    gate = Middleware(
+        Gate,
+        settings=settings,
+        metrics=services.metrics,
+        request_log=services.request_log,
+    )
     app = Starlette(routes=routes(services), middleware=[gate], lifespan=lifespan)
     app.router.redirect_slashes = False
     app.router.default = nowhere

@@ -10,10 +10,13 @@ from starlette.types import Scope
 
 from headgate.http.problems_of_requests import ParameterInvalid
 from headgate.streams.cards import is_number, quoted
+from headgate.tables.configuration import ApiKey
 
 REQUEST_ID, ROUTE, BODY = "headgate.request_id", "headgate.route", "headgate.body"
 LIMITS = "headgate.limits"
 """Where the gate, the routes and the limits leave what they know in the scope."""
+API_KEY, PAYMENT_ID = "headgate.api_key", "headgate.payment_id"
+"""Where handlers leave for the request log whose request it is, and which payment it is about."""
 ABORT = "headgate.abort"
 """Where the protocol leaves how the connection is cut: by a call."""
 
@@ -80,6 +83,15 @@ class Exchange:
         if told is not None:
             policy, state = f"{told[0]}, {policy}", f"{told[1]}, {state}"
         self._scope[LIMITS] = (policy, state)
+
+    def asked_by(self, api_key: ApiKey) -> None:
+        """Let the request log know whose request this is."""
+        self._scope[API_KEY] = api_key
+
+    def is_about(self, payment_id: str) -> None:
+        """Let the request log know which payment this is about: an id of ours, not just any that
+        stands in the path."""
+        self._scope[PAYMENT_ID] = payment_id
 
     @property
     def request_id(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,6 +20,7 @@ from headgate.http.problems_of_services import (
     StoreAway,
     TryAgain,
 )
+from headgate.http.request_log import Outcome, RequestLog
 from headgate.http.seed_words import seed_words
 from headgate.streams import ids
 from headgate.streams.errors import LogUnavailable, StoreUnavailable, Unavailable
@@ -31,6 +33,7 @@ LINGER_S = 1.0
 LINGER_BYTES_MAX = 8 << 20
 
 _GATE = "headgate.gate"
+_REFUSED = 400
 ALWAYS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 """Headers of every answer."""
 UNLIMITED = ("/health", "/metrics")
@@ -49,13 +52,16 @@ class ClientLeftError(Exception):
 class Gate:
     """ASGI middleware around everything; plain, since it is on the way of every payment."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: Settings, metrics: Metrics, request_log: RequestLog
+    ) -> None:
         self._app = app
         self._body_bytes_max = settings.body_bytes_max
         self._body_wait_s = settings.body_wait_ms / 1000
         self._in_flight_max = settings.requests_in_flight_max
         self._retry_after_s = settings.retry_after_s
         self._metrics = metrics
+        self._request_log = request_log
         self._in_flight = 0
         metrics.in_flight.set_function(lambda: self._in_flight)
 
@@ -63,6 +69,7 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        began = time.perf_counter()
         scope[REQUEST_ID] = ids.draw_id("req_")
         scope[_GATE] = self
         answer = _Answer(send, scope)
@@ -84,6 +91,8 @@ class Gate:
         finally:
             self.let_go(scope)
             self._metrics.count(scope["method"], scope.get(ROUTE, "none"), answer.status)
+            if answer.status:
+                self._request_log.note(scope, answer.outcome(time.perf_counter() - began))
 
     def let_go(self, scope: Scope) -> None:
         """Count this request no longer, once."""
@@ -169,18 +178,25 @@ def let_go(scope: Scope) -> None:
 
 
 class _Answer:
-    """`send`, with the headers that every answer has; remembers the status."""
+    """`send`, with the headers that every answer has; remembers what the request log tells."""
 
-    __slots__ = ("_scope", "_send", "status")
+    __slots__ = ("_refusal", "_replayed", "_scope", "_send", "status")
 
     def __init__(self, send: Send, scope: Scope) -> None:
         self._send = send
         self._scope = scope
         self.status = 0
+        self._replayed = False
+        self._refusal = b""
+
+    def outcome(self, seconds: float) -> Outcome:
+        """How it went."""
+        return Outcome(self.status, self._replayed, self._refusal, seconds)
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            self._replayed = any(name == b"idempotent-replayed" for name, _ in message["headers"])
             message["headers"] = [
                 *message["headers"],
                 (b"request-id", self._scope[REQUEST_ID].encode()),
@@ -193,6 +209,8 @@ class _Answer:
                     (b"ratelimit-policy", policy.encode()),
                     (b"ratelimit", state.encode()),
                 ]
+        elif self.status >= _REFUSED and not self._refusal:
+            self._refusal = bytes(message.get("body", b""))
         await self._send(message)
 
 

@@ -13,7 +13,8 @@ from prometheus_client import (
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""Those that are shown; a client may draw others."""
 _ACCEPT_BUCKETS_S = (
     0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 2, 5,
 )  # fmt: skip
@@ -35,6 +36,7 @@ class Metrics:
         )
         self._by_labels: dict[tuple[str, str, int], Counter] = {}
         self._of_commands()
+        self._of_the_request_log()
         self.in_flight = Gauge(
             "headgate_http_in_flight", "Requests being worked on.", registry=self.registry
         )
@@ -50,6 +52,18 @@ class Metrics:
             "headgate_dependency_up",
             "Whether a dependency answers, as this edge sees it.",
             ("dependency",),
+            registry=self.registry,
+        )
+
+    def _of_the_request_log(self) -> None:
+        self.request_log_waiting = Gauge(
+            "headgate_request_log_waiting",
+            "Entries of the request log that wait for PostgreSQL.",
+            registry=self.registry,
+        )
+        self.request_log_dropped = Counter(
+            "headgate_request_log_dropped",
+            "Entries of the request log that found no place while PostgreSQL was away or slow.",
             registry=self.registry,
         )
 
@@ -78,7 +92,7 @@ class Metrics:
         labels = (method, route, status)
         counter = self._by_labels.get(labels)
         if counter is None:
-            shown = method if method in _METHODS else "other"
+            shown = method if method in METHODS else "other"
             counter = self._requests.labels(shown, route, str(status))
             if shown == method:  # A client may draw methods; we do not remember those.
                 self._by_labels[labels] = counter

@@ -49,6 +49,7 @@ class PaymentCreation:
         began = time.perf_counter()
         asker = await self._acceptance.askers.of(exchange, "payments:write")
         submission = await self._submission(exchange, asker)
+        exchange.is_about(submission.payment_id)
         preference = exchange.preference()
         outcome = await self._acceptance.accept(submission, preference.wait_ms)
         self._acceptance.metrics.accept_s.observe(time.perf_counter() - began)

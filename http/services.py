@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
@@ -26,6 +27,7 @@ from headgate.http.pending import Pending
 from headgate.http.reading import ReadingPostgres
 from headgate.http.reclaimer import Reclaimer
 from headgate.http.replies import Inbox
+from headgate.http.request_log import RequestLog
 from headgate.http.sending import Sending
 from headgate.streams.bus import Bus
 from headgate.streams.errors import Unavailable
@@ -50,6 +52,7 @@ class Services:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.metrics = Metrics()
+        self.request_log = RequestLog(settings, self.metrics)
         self.box = SecretBox(settings.secret_key)
         self.outbound = PinnedTransport(settings)
         self.creator = Creator(settings)
@@ -102,6 +105,7 @@ class Services:
         self._supervise("redis-adoption", self._adopt)
         self._supervise("outbox", self.reclaimer.run)
         self._supervise("replies", self.inbox.run)
+        self._supervise("request-log", lambda: self.request_log.run(self.postgres))
 
     async def stop(self) -> None:
         """Finish what was begun, within a bound; the outbox keeps what is left."""
@@ -109,11 +113,18 @@ class Services:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
         await self.handoff.drain(STOP_WAIT_S)
+        await self._write_down()
         await self.detour.stop()
         await self.bus.stop()
         await self.cache.close()
         await self.outbound.aclose()
         await self.postgres.close()
+
+    async def _write_down(self) -> None:
+        """What the request log still holds, unless that takes long."""
+        with contextlib.suppress(Unavailable, TimeoutError):
+            async with asyncio.timeout(STOP_WAIT_S):
+                await self.request_log.write(self.postgres)
 
     async def _first_configuration(self) -> None:
         try:

@@ -93,6 +93,13 @@ class Settings(WebhookKnobs, PeopleKnobs):
     metadata_bytes_max: PositiveInt = 8192
     """Most bytes of JSON that a payment's metadata may have."""
 
+    request_log_days: PositiveInt = 30
+    """How long the request log is kept: requests that changed something or were refused. It is
+    dropped by whole weeks."""
+    request_log_waiting_max: PositiveInt = 10_000
+    """Entries of the request log that wait for PostgreSQL in one edge. Beyond it they are dropped
+    and counted (`headgate_request_log_dropped_total`); no request waits for them."""
+
     # Limits
     writes_per_s_live: int = Field(1000, ge=0)
     """Writes a second that a live API key may make at one edge process, unless the key has a rate

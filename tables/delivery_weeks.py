@@ -1,4 +1,4 @@
-"""The weeks that deliveries and attempts lie in: made ahead, dropped whole after the retention."""
+"""The weeks that deliveries, attempts and requests lie in: made ahead, dropped whole in the end."""
 
 from __future__ import annotations
 
@@ -54,6 +54,12 @@ class Weekly:
 
     table: str
     column: str
+    kept: str
+    """The setting that says for how many days."""
+
+    def keep(self, settings: Settings) -> timedelta:
+        """The retention."""
+        return timedelta(days=getattr(settings, self.kept))
 
     def part(self, monday: date) -> str:
         """The name of a week's table."""
@@ -73,8 +79,9 @@ def _midnight(day: date) -> str:
 
 
 TABLES = (
-    Weekly("webhook_deliveries", "created_at"),
-    Weekly("webhook_attempts", "delivery_created_at"),
+    Weekly("webhook_deliveries", "created_at", "webhook_retention_days"),
+    Weekly("webhook_attempts", "delivery_created_at", "webhook_retention_days"),
+    Weekly("api_requests", "at", "request_log_days"),
 )
 
 
@@ -117,7 +124,7 @@ async def tend(connection: Connection, settings: Settings, at_ms: int) -> None:
 
 
 async def _tend(connection: Connection, weekly: Weekly, settings: Settings, now: datetime) -> None:
-    keep = timedelta(days=settings.webhook_retention_days)
+    keep = weekly.keep(settings)
     strays = await connection.fetch(weekly.sql("weeks_of_strays"), now - keep, STRAYS_MAX)
     weeks = {monday_of(row["day"]) for row in strays}
     todo = plan(now.date(), keep, await _present(connection, weekly), weeks)

@@ -30,7 +30,16 @@ where deleted_at is null or deleted_at > now() - interval '90 days'
 insert into merchants(id, name, email) values($1, $2, $3)
 
 -- name: audit
-insert into audit(actor, action, subject, change) values($1, $2, $3, $4::jsonb)
+-- With whose the subject is, by which merchants see what was done to theirs.
+insert into audit(actor, action, subject, change, merchant_id, mode)
+select $1, $2, $3::text, $4::jsonb, coalesce(s.merchant_id, $4::jsonb ->> 'merchant_id'),
+    coalesce(s.mode, $4::jsonb ->> 'mode')
+from (select) one left join (
+    select id, id as merchant_id, null as mode from merchants
+    union all select id, merchant_id, mode from api_keys
+    union all select id, merchant_id, mode from webhook_endpoints
+    union all select id, merchant_id, mode from webhook_replays
+) s on s.id = $3
 
 -- name: set_default_endpoint
 insert into webhook_endpoints as e(id, merchant_id, mode, is_default, url, sealed_secret, event_types)

@@ -67,7 +67,14 @@ def test_a_deliverys_attempts_lie_in_its_week() -> None:
     assert {weekly.part(THIS_WEEK) for weekly in TABLES} == {
         "webhook_deliveries_20261123",
         "webhook_attempts_20261123",
+        "api_requests_20261123",
     }
+
+
+def test_each_table_keeps_its_own_time() -> None:
+    settings = Settings(webhook_retention_days=90, request_log_days=7)
+    kept = {weekly.table: weekly.keep(settings).days for weekly in TABLES}
+    assert kept == {"webhook_deliveries": 90, "webhook_attempts": 90, "api_requests": 7}
 
 
 async def test_postgresql_away_is_tried_again_sooner(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,17 +13,15 @@ import pytest
 import pytest_asyncio
 from jsonschema import Draft202012Validator
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 
 from headgate.http.answers import ProblemAnswer
 from headgate.http.error_pages import ErrorPages
-from headgate.http.gate import Gate
-from headgate.http.metrics import Metrics
 from headgate.http.problem_kinds import KINDS
 from headgate.http.problems import Problem
 from headgate.http.routing import at
 from headgate.streams.declines import ADVICE, DECLINES
 from headgate.streams.settings import Settings
+from tests.unit.gates import gate_of
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/errors.md").read_text()
 
@@ -33,7 +31,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
     pages = ErrorPages()
     app = Starlette(
         routes=[at("/errors", GET=pages.listed), at("/errors/{code}", GET=pages.show)],
-        middleware=[Middleware(Gate, settings=Settings(), metrics=Metrics())],
+        middleware=[gate_of(Settings())],
     )
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://edge") as client:

@@ -9,22 +9,20 @@ from typing import Any
 import httpx
 import pytest
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.responses import Response
 
 from headgate.http.exchange import Exchange
-from headgate.http.gate import Gate
-from headgate.http.metrics import Metrics
 from headgate.http.routing import at, json_answer, nowhere
 from headgate.streams.errors import CacheUnavailable, LogUnavailable, StoreUnavailable
 from headgate.streams.settings import Settings
+from tests.unit.gates import gate_of
 
 Handler = Callable[[Exchange], Awaitable[Response]]
 
 
 def client(handler: Handler, path: str = "/thing", **settings: Any) -> httpx.AsyncClient:
     """A client of an app with one route behind the gate."""
-    gate = Middleware(Gate, settings=Settings(**settings), metrics=Metrics())
+    gate = gate_of(Settings(**settings))
     app = Starlette(routes=[at(path, POST=handler)], middleware=[gate])
     app.router.default = nowhere
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://edge")

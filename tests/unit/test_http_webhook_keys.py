@@ -10,15 +10,13 @@ import pytest
 import pytest_asyncio
 from headgate_webhooks import Verifier
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 
-from headgate.http.gate import Gate
-from headgate.http.metrics import Metrics
 from headgate.http.routing import at
 from headgate.http.webhook_keys import WebhookKeys
 from headgate.streams.settings import Settings
 from headgate.streams.signatures_asymmetric import public_jwk, public_key
 from headgate.tables.configuration import Configuration, ConfigurationCopy
+from tests.unit.gates import gate_of
 from tests.unit.real_attempts import BOX, EVENT, SIGNING_KEY, attempt
 from tests.unit.test_keyring import endpoint
 
@@ -39,7 +37,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
     keys = WebhookKeys(cast("ConfigurationCopy", Copy()), BOX)
     app = Starlette(
         routes=[at("/.well-known/webhook-keys/{endpoint}", "endpoint", GET=keys.show)],
-        middleware=[Middleware(Gate, settings=Settings(), metrics=Metrics())],
+        middleware=[gate_of(Settings())],
     )
     transport = httpx.ASGITransport(app=app)
     base = "http://edge/.well-known/webhook-keys/"
