@@ -39,6 +39,7 @@ from (select) one left join (
     union all select id, merchant_id, mode from api_keys
     union all select id, merchant_id, mode from webhook_endpoints
     union all select id, merchant_id, mode from webhook_replays
+    union all select id, merchant_id, null from people
 ) s on s.id = $3
 
 -- name: set_default_endpoint
