@@ -8,6 +8,7 @@ import httpx
 
 from headgate.dashboard.deliveries import DELIVERIES
 from headgate.dashboard.delivery_rows import held_for
+from headgate.dashboard.endpoint_screen import ENDPOINTS
 from headgate.dashboard.hub import Hub
 from headgate.dashboard.pages import Pages
 from headgate.dashboard.payments import PAYMENTS
@@ -18,7 +19,7 @@ from headgate.dashboard.words import WORDS
 from headgate.streams.settings import Settings
 from headgate.tables.postgres import Postgres
 
-SCREENS: Sequence[Screen] = (PAYMENTS, DELIVERIES)
+SCREENS: Sequence[Screen] = (PAYMENTS, ENDPOINTS, DELIVERIES)
 
 
 def place_of(settings: Settings, postgres: Postgres, edge: httpx.AsyncClient) -> Place:

@@ -4,7 +4,8 @@
 -- name: dashboard_endpoints
 -- Those that were not deleted; $3 of them at most, $4 is one of the page before.
 select e.id, e.merchant_id, e.mode, e.url, e.event_types, e.description, e.enabled,
-    e.disabled_reason, e.disabled_at, e.deleted_at, e.created_at, h.failing_since, h.attempts as failures,
+    e.disabled_reason, e.disabled_at, e.deleted_at, e.created_at,
+    h.failing_since, h.attempts as failures,
     coalesce((select max(at) from webhook_rotations r where r.endpoint_id = e.id), e.created_at)
         as secret_since
 from webhook_endpoints e
@@ -17,7 +18,8 @@ order by e.created_at desc, e.id desc limit $3
 -- name: dashboard_endpoint
 -- One, also what is left of a deleted one.
 select e.id, e.merchant_id, e.mode, e.url, e.event_types, e.description, e.enabled,
-    e.disabled_reason, e.disabled_at, e.deleted_at, e.created_at, h.failing_since, h.attempts as failures,
+    e.disabled_reason, e.disabled_at, e.deleted_at, e.created_at,
+    h.failing_since, h.attempts as failures,
     coalesce((select max(at) from webhook_rotations r where r.endpoint_id = e.id), e.created_at)
         as secret_since
 from webhook_endpoints e
