@@ -53,7 +53,8 @@ async def stream(place: Place, request: Request, viewer: Viewer) -> Response:
             return []
         return _rows(place, viewer, await found(place, viewer, filters))
 
-    return live(place, ("deliveries", *whose(viewer), filters), render)
+    key = ("deliveries", *whose(viewer), filters)
+    return live(place, key, render, request, ["deliveries"])
 
 
 def whose(viewer: Viewer) -> tuple[str | None, ...]:
@@ -111,7 +112,7 @@ async def stream_one(place: Place, request: Request, viewer: Viewer) -> Response
         row = await _one(place, viewer, delivery_id)
         return [] if row is None else await _parts(place, viewer, row)
 
-    return live(place, ("delivery", *whose(viewer), delivery_id), render)
+    return live(place, ("delivery", *whose(viewer), delivery_id), render, request)
 
 
 async def _one(place: Place, viewer: Viewer, delivery_id: str) -> Row | None:

@@ -48,7 +48,8 @@ async def stream(place: Place, request: Request, viewer: Viewer) -> Response:
     async def render() -> list[Fragment]:
         return _rows(place, viewer, await endpoint_rows.listed(place, viewer, after))
 
-    return live(place, ("endpoints", *whose(viewer), after), seldom(render))
+    key = ("endpoints", *whose(viewer), after)
+    return live(place, key, seldom(render), request, ["endpoints"])
 
 
 def _rows(place: Place, viewer: Viewer, rows: Sequence[dict[str, Any]]) -> list[Fragment]:
@@ -122,7 +123,7 @@ async def stream_one(place: Place, request: Request, viewer: Viewer) -> Response
         row = await endpoint_rows.one(place, viewer, endpoint_id)
         return [] if row is None else await _parts(place, viewer, row)
 
-    return live(place, ("endpoint", *whose(viewer), endpoint_id), seldom(render))
+    return live(place, ("endpoint", *whose(viewer), endpoint_id), seldom(render), request)
 
 
 async def _parts(place: Place, viewer: Viewer, row: dict[str, Any]) -> list[Fragment]:
