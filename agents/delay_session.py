@@ -18,11 +18,11 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError, KafkaError
 
 from headgate.agents.delay_consumer import Listener, create_consumer, record_of, starts_of
-from headgate.agents.delay_window import Parked, Window, look_at_ms, opened
+from headgate.agents.delay_window import Parked, Window, opened
 from headgate.streams.bus import Bus, Record
 from headgate.streams.clock import now_ms
 from headgate.streams.codec import dead_letter
-from headgate.streams.delays import delayed
+from headgate.streams.delays import delayed, look_at_ms
 from headgate.streams.errors import CannotDecode, HeadgateError, Unavailable
 from headgate.streams.settings import Settings
 from headgate.streams.topics import SOURCES, TIERS, WEBHOOKS_READY

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from itertools import islice
 
 from headgate.streams.bus import Record
-from headgate.streams.delays import NOT_BEFORE, TARGET, longest_ms
+from headgate.streams.delays import NOT_BEFORE, TARGET, read_note, write_note
 from headgate.streams.errors import CannotDecode
 from headgate.streams.topics import DelayTier
-
-NOTE_BITS_MAX = 8192
-"""Records that the note beside a commit can tell of; the broker takes notes of 4,096 characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +63,13 @@ class Window:
     def start(self, offset: int, note: str) -> None:
         """Begin where the group stands, with the note that its commit carried."""
         self.next_offset = offset
-        self.handed_off = {offset + ahead for ahead in _read_note(note)}
+        self.handed_off = {offset + ahead for ahead in read_note(note)}
 
     def commit(self) -> tuple[int, str]:
         """The offset to commit, everything below was handed off, and what was handed off above."""
         assert self.next_offset is not None, "nothing was handed off before the start"  # noqa: S101
         position = self.span[0] if self.span else self.next_offset
-        return position, _write_note(offset - position for offset in self.handed_off)
+        return position, write_note(offset - position for offset in self.handed_off)
 
     def take(self, parked: Parked) -> None:
         """Hold the next record of the partition."""
@@ -122,20 +119,6 @@ class Window:
         heapq.heappush(self.waiting, parked)
 
 
-def _write_note(ahead: Iterable[int]) -> str:
-    """Which records behind the commit position are done, as the bits of a hexadecimal number."""
-    bits = sum(1 << distance for distance in ahead if distance < NOTE_BITS_MAX)
-    return f"{bits:x}" if bits else ""
-
-
-def _read_note(note: str) -> list[int]:
-    try:
-        bits = int(note, 16) if note else 0
-    except ValueError:
-        return []  # somebody else committed for us, with a note of their own
-    return [distance for distance in range(bits.bit_length()) if bits >> distance & 1]
-
-
 def opened(record: Record, targets: Collection[str]) -> tuple[Record, int]:
     """The record as its target is to see it, and not before when, in milliseconds since 1970.
 
@@ -160,11 +143,3 @@ def opened(record: Record, targets: Collection[str]) -> tuple[Record, int]:
         headers=tuple(pair for pair in record.headers if pair[0] not in (NOT_BEFORE, TARGET)),
     )
     return onward, int(raw)
-
-
-def look_at_ms(tier: DelayTier, not_before_ms: int, written_ms: int, now_ms: int) -> int:
-    """When a record is due for a look. Normally its time; but a tier holds nothing for longer
-    than itself and its slack, counted from when the record was written and from now: neither a
-    wrong tier nor a writer with a wrong clock can hold up a partition (04 §9.3)."""
-    held_ms = longest_ms(tier)
-    return min(not_before_ms, written_ms + held_ms, now_ms + held_ms)

@@ -10,16 +10,25 @@ from headgate.dashboard.deliveries import DELIVERIES
 from headgate.dashboard.delivery_rows import held_for
 from headgate.dashboard.endpoint_screen import ENDPOINTS
 from headgate.dashboard.hub import Hub
+from headgate.dashboard.log_screen import LOG
+from headgate.dashboard.machine import Machine
 from headgate.dashboard.pages import Pages
 from headgate.dashboard.payments import PAYMENTS
 from headgate.dashboard.place import Place
 from headgate.dashboard.rest import Rest
 from headgate.dashboard.screens import Screen
 from headgate.dashboard.words import WORDS
+from headgate.dashboard.workers import WORKERS
 from headgate.streams.settings import Settings
 from headgate.tables.postgres import Postgres
 
-SCREENS: Sequence[Screen] = (PAYMENTS, ENDPOINTS, DELIVERIES)
+SCREENS: Sequence[Screen] = (
+    PAYMENTS,
+    ENDPOINTS,
+    DELIVERIES,
+    LOG,
+    WORKERS,
+)
 
 
 def place_of(settings: Settings, postgres: Postgres, edge: httpx.AsyncClient) -> Place:
@@ -30,4 +39,5 @@ def place_of(settings: Settings, postgres: Postgres, edge: httpx.AsyncClient) ->
 
     pages = Pages()
     pages.add(**WORDS, held_for=held_for)
-    return Place(settings, postgres, Rest(edge), Hub(positions), pages, SCREENS)
+    machine = Machine(settings)
+    return Place(settings, postgres, Rest(edge), Hub(positions), pages, SCREENS, machine)

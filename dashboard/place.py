@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headgate.dashboard.hub import Hub
+from headgate.dashboard.machine import Machine
 from headgate.dashboard.pages import Pages
 from headgate.dashboard.rest import Rest
 from headgate.dashboard.screens import Screen
@@ -15,7 +16,8 @@ from headgate.tables.postgres import Postgres
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Screens read PostgreSQL by named statements, and act through the REST surface alone."""
+    """Screens read PostgreSQL by named statements, and act through the REST surface alone; those
+    of the machine room read the log, and act on it, through `machine`."""
 
     settings: Settings
     postgres: Postgres
@@ -23,3 +25,10 @@ class Place:
     hub: Hub
     pages: Pages
     screens: Sequence[Screen]
+    machine: Machine
+
+    async def close(self) -> None:
+        """Let the viewers go, and every connection of the dashboard's own."""
+        await self.hub.close()
+        await self.machine.close()
+        await self.postgres.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from headgate.streams.bus import Record
 from headgate.streams.settings import Settings
 from headgate.streams.topics import TIERS, DelayTier
@@ -10,6 +12,9 @@ NOT_BEFORE = "not-before"
 """Milliseconds since 1970 before which the record must not reach its target."""
 TARGET = "target"
 """Full name of the topic that the record goes to. The partition stays the same."""
+
+NOTE_BITS_MAX = 8192
+"""Records that the note beside a commit can tell of; the broker takes notes of 4,096 characters."""
 
 SLACK = 0.1
 """A tier holds a record for up to this share longer than the tier's own time: the room that
@@ -40,6 +45,14 @@ def tier_at(not_before_ms: int, since_ms: int, now_ms: int) -> DelayTier | None:
     return None
 
 
+def look_at_ms(tier: DelayTier, not_before_ms: int, written_ms: int, now_ms: int) -> int:
+    """When a record is due for a look. Normally its time; but a tier holds nothing for longer
+    than itself and its slack, counted from when the record was written and from now: neither a
+    wrong tier nor a writer with a wrong clock can hold up a partition (04 §9.3)."""
+    held_ms = longest_ms(tier)
+    return min(not_before_ms, written_ms + held_ms, now_ms + held_ms)
+
+
 def delayed(record: Record, not_before_ms: int, now_ms: int, settings: Settings) -> Record:
     """`record` on its way through a delay topic; `record` itself when it is due already."""
     if not_before_ms <= now_ms:
@@ -55,3 +68,18 @@ def delayed(record: Record, not_before_ms: int, now_ms: int, settings: Settings)
             (TARGET, record.topic.encode()),
         ),
     )
+
+
+def write_note(ahead: Iterable[int]) -> str:
+    """Which records behind the commit position are done, as the bits of a hexadecimal number."""
+    bits = sum(1 << distance for distance in ahead if distance < NOTE_BITS_MAX)
+    return f"{bits:x}" if bits else ""
+
+
+def read_note(note: str) -> list[int]:
+    """How far behind the commit position the records are that are done, by the note beside it."""
+    try:
+        bits = int(note, 16) if note else 0
+    except ValueError:
+        return []  # somebody else committed for us, with a note of their own
+    return [distance for distance in range(bits.bit_length()) if bits >> distance & 1]

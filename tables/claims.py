@@ -6,6 +6,7 @@ import json
 import os
 import socket
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 
 from headgate.streams.engine.claims import Claim
 from headgate.streams.errors import StoreUnavailable
@@ -21,7 +22,7 @@ class PostgresClaims:
     async def register(self, instance_id: str, role: str, held: int) -> int:
         """The next incarnation of this instance, above `held` and above what is stored."""
         row = await self._postgres.fetch_row(
-            "incarnate", instance_id, held, role, socket.gethostname(), os.getpid()
+            "incarnate", instance_id, held, role, socket.gethostname(), os.getpid(), _version()
         )
         if row is None:
             raise StoreUnavailable("PostgreSQL stored no incarnation")
@@ -68,6 +69,11 @@ class PostgresClaims:
             "beat", instance_id, incarnation, json.dumps(owned), problem or None
         )
         return row is not None
+
+
+def _version() -> str:
+    """The version that this process runs."""
+    return version("headgate")
 
 
 def claim_columns(claims: Mapping[int, Claim], positions: Mapping[int, int]) -> list[object]:

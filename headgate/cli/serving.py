@@ -65,7 +65,6 @@ def _also(edge: Starlette, place: Place) -> None:
             try:
                 yield
             finally:
-                await place.hub.close()
-                await place.postgres.close()
+                await place.close()
 
     edge.router.lifespan_context = lifespan

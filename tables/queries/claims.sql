@@ -1,10 +1,10 @@
 -- name: incarnate
 -- $2 is what this process last held: a restored database may hold less (08 R2).
-insert into instances as i(id, incarnation, role, host, pid, started_at, beat_at)
-values($1, $2 + 1, $3, $4, $5, now(), now())
+insert into instances as i(id, incarnation, role, host, pid, version, started_at, beat_at)
+values($1, $2 + 1, $3, $4, $5, $6, now(), now())
 on conflict (id) do update set
     incarnation = greatest(i.incarnation, $2) + 1, role = excluded.role, host = excluded.host,
-    pid = excluded.pid, started_at = now(), beat_at = now(), partitions = '{}', problem = null
+    pid = excluded.pid, version = excluded.version, started_at = now(), beat_at = now(), partitions = '{}', problem = null
 returning incarnation
 
 -- name: incarnation
@@ -30,7 +30,8 @@ insert into claims as c(topic, partition, token, owner, next_offset, published_o
 select $1, asked.partition, gen_random_uuid(), $3, asked.start_at, asked.start_at
 from unnest($2::int[], $4::bigint[]) as asked(partition, start_at)
 on conflict (topic, partition) do update set
-    token = excluded.token, owner = excluded.owner, taken_at = now()
+    token = excluded.token, owner = excluded.owner, taken_at = now(),
+    times_taken = c.times_taken + 1
 returning partition, token, next_offset, published_offset
 
 -- name: advance_claims

@@ -74,5 +74,4 @@ async def looking(
         try:
             yield Looking(client, place, doorman)
         finally:
-            await place.hub.close()
-            await postgres.close()
+            await place.close()

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.agents.delay_window import Parked, Window, look_at_ms, opened
+from headgate.agents.delay_window import Parked, Window, opened
 from headgate.streams.bus import Record
-from headgate.streams.delays import SLACK_MS_MAX, delayed
+from headgate.streams.delays import SLACK_MS_MAX, delayed, look_at_ms
 from headgate.streams.errors import CannotDecode
 from headgate.streams.settings import Settings
 from headgate.streams.topics import TIERS, WEBHOOKS_READY
