@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from headgate.http.api_keys import ApiKeys
+from headgate.http.checkout_routes import checkout_routes
 from headgate.http.children_reading import ChildrenReading
 from headgate.http.command_routes import command_routes
 from headgate.http.delivery_commands import DeliveryCommands
@@ -68,6 +69,7 @@ def routes(services: Services) -> list[Route]:
         _of_payments(services),
         _of_events(services),
         endpoint_routes(services),
+        checkout_routes(services),
         _of_the_merchant(services),
         _of_deliveries(services),
         _of_replays(services),

@@ -25,6 +25,7 @@ LIMIT_DEFAULT = 10
 _BARE_KEY = re.compile(r"[\x20-\x7e]+")
 _QUOTED_KEY = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])+)"')
 _NUMBER_DIGITS_MAX = 12
+_HOST = re.compile(r"[A-Za-z0-9.\-\[\]:]{1,255}")
 
 
 class Preference(NamedTuple):
@@ -76,6 +77,12 @@ class Exchange:
         """The address that the connection comes from; empty when it has none."""
         client = self._scope.get("client")
         return cast("str", client[0]) if client else ""
+
+    @property
+    def origin(self) -> str:
+        """Scheme and host that the request was sent to: `https://pay.example.com`."""
+        host = self.headers.get("host", "")
+        return f"{self._scope['scheme']}://{host if _HOST.fullmatch(host) else 'localhost'}"
 
     def tell_limit(self, policy: str, state: str) -> None:
         """Have the answer tell a limit that applies, besides those told before."""

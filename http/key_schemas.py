@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from headgate.http.checkout_origins import ORIGINS_MAX, Origin
 from headgate.http.schemas import Asked, one_line, one_of_them
 from headgate.tables.api_keys import OVERLAP_S, OVERLAP_S_MAX, KeyStatus
 from headgate.tables.scopes import Scope
@@ -49,12 +50,19 @@ class RotateRequest(Asked):
 class MerchantRequest(Asked):
     """The body of `PATCH /merchant`: what is left out stays as it is."""
 
-    model_config = ConfigDict(json_schema_extra=one_of_them("name", "require_keys"))
+    model_config = ConfigDict(
+        json_schema_extra=one_of_them("name", "require_keys", "checkout_origins")
+    )
 
     name: Name | None = Field(default=None, examples=["Corner Shop"])
     require_keys: bool | None = Field(
         default=None,
         description="Whether what moves money is refused without an Idempotency-Key.",
+    )
+    checkout_origins: Annotated[list[Origin], Field(max_length=ORIGINS_MAX)] | None = Field(
+        default=None,
+        description="Origins of the pages that may show the checkout form in a frame.",
+        examples=[["https://shop.example.com"]],
     )
 
 
@@ -105,6 +113,9 @@ class MerchantAnswer(BaseModel):
     email: str
     livemode: bool = Field(description="The mode of the key that asks.")
     require_keys: bool
+    checkout_origins: list[str] = Field(
+        description="Origins of the pages that may show the checkout form in a frame."
+    )
     active: bool = Field(description="One that is not active reads, and changes nothing.")
     created_at: str
 

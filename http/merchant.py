@@ -50,7 +50,9 @@ class MerchantResource:
         asked = body_as(MerchantRequest, exchange, api_key)
         given = asked.model_dump(exclude_none=True)
         if not given:
-            raise ParameterMissing("Send name, require_keys or both.", param="name")
+            raise ParameterMissing(
+                "Send name, require_keys, checkout_origins or several of them.", param="name"
+            )
         with stored_or_unsure(self._retry_after_s):
             changed = await merchants.change(
                 self._postgres, api_key.merchant_id, api_key.id, **given
@@ -81,6 +83,7 @@ def _answer(merchant: StoredMerchant | None, api_key: ApiKey) -> Response:
         livemode=api_key.mode == "live",
         require_keys=merchant.require_keys,
         active=merchant.active,
+        checkout_origins=list(merchant.checkout_origins),
         created_at=told(merchant.created_at),
     )
     return json_answer(answer.model_dump())

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from headgate.http.answers import ProblemAnswer
 from headgate.http.exchange import Exchange
+from headgate.http.openapi_of_checkout import CHECKOUT
 from headgate.http.openapi_of_commands import COMMANDS
 from headgate.http.openapi_of_endpoints import ENDPOINTS
 from headgate.http.openapi_of_keys import KEYS
@@ -33,6 +34,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *COMMANDS,
     *READING,
     *WEBHOOKS,
+    *CHECKOUT,
     *REPLAYS,
     *ENDPOINTS,
     *KEYS,
@@ -79,6 +81,7 @@ def document() -> Schema:
                 "secret": {"type": "http", "scheme": "bearer"},
                 "key": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
                 "keySecret": {"type": "apiKey", "in": "header", "name": "X-Api-Secret"},
+                "clientSecret": {"type": "http", "scheme": "bearer"},
             },
         },
     }
@@ -108,9 +111,7 @@ def _operation(operation: Operation, refs: Mapping[Model, Schema]) -> Schema:
         "summary": operation.summary,
         "parameters": parameters(operation),
         "responses": dict(sorted((problem_answers(operation.kinds()) | answers).items())),
-        "security": [{"secret": [operation.scope]}, {"key": [operation.scope], "keySecret": []}]
-        if operation.authenticated
-        else [],
+        "security": _security(operation),
     }
     if operation.body is not None:
         content = {"schema": refs[operation.body], "example": operation.example}
@@ -119,6 +120,15 @@ def _operation(operation: Operation, refs: Mapping[Model, Schema]) -> Schema:
             "content": {"application/json": content},
         }
     return written
+
+
+def _security(operation: Operation) -> list[Schema]:
+    """What opens it: one of these, or nothing."""
+    if operation.client_secret:
+        return [{"clientSecret": []}]
+    if operation.authenticated:
+        return [{"secret": [operation.scope]}, {"key": [operation.scope], "keySecret": []}]
+    return []
 
 
 def _answer(
@@ -134,7 +144,7 @@ def _answer(
     elif operation.repeatable:
         names = ("Request-Id", "Idempotency-Key", "Idempotent-Replayed")
     told = {name: _HEADERS[name] for name in names}
-    if operation.authenticated:
+    if operation.authenticated or operation.client_secret:
         told |= _LIMITS
     written["headers"] = {
         name: {"description": description, "schema": {"type": "string"}}

@@ -19,6 +19,7 @@ from headgate.http.problems_of_access import (
     PermissionDenied,
     RateLimited,
 )
+from headgate.http.problems_of_checkout import ClientSecretInvalid
 from headgate.http.problems_of_requests import (
     HeadersTooLarge,
     HttpMalformed,
@@ -70,6 +71,8 @@ AUTHENTICATED: Kinds = (
     StoreAway,
     DependencyAway,
 )
+CUSTOMERS: Kinds = (ClientSecretInvalid, RateLimited, StoreAway, DependencyAway)
+"""Errors of what a client secret opens."""
 BODY: Kinds = (
     JsonMalformed,
     ParameterMissing,
@@ -104,6 +107,8 @@ class Operation:
     repeatable: bool = False
     """Whether it takes an `Idempotency-Key`, though nothing of it goes to the log."""
     scope: Scope | None = None
+    client_secret: bool = False
+    """Whether the client secret of a checkout session opens it."""
 
     @property
     def authenticated(self) -> bool:
@@ -121,6 +126,7 @@ class Operation:
         if self.path.startswith(UNLIMITED):
             found.remove(Overloaded)
         found |= set(AUTHENTICATED if self.authenticated else ())
+        found |= set(CUSTOMERS if self.client_secret else ())
         if self.scope is not None and self.scope not in READING:
             found.add(MerchantInactive)
         found |= set(BODY if self.body is not None else ())

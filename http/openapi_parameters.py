@@ -76,6 +76,11 @@ _QUERY: dict[str, Schema] = {
     "delivery_status": {"type": "string", "enum": list(DELIVERY_STATUSES)},
     "expanded_attempts": {"type": "array", "items": {"type": "string", "enum": list(EXPANDED)}},
     **dict.fromkeys(EXACT, _TEXT),
+    "seen": {
+        "type": "string",
+        "description": "The status that is known: the answer waits for another one.",
+    },
+    "wait": {"type": "integer", "minimum": 0, "default": 0, "description": "Seconds, at most."},
     "confirm": {"type": "string", "description": "The id of the key that asks, to end itself."},
     "object": {"type": "string", "description": "The id of a payment, capture, refund ..."},
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from headgate.http import (
     problems_of_access,
+    problems_of_checkout,
     problems_of_deliveries,
     problems_of_payments,
     problems_of_replays,
@@ -17,6 +18,7 @@ _MODULES = (
     problems_of_requests,
     problems_of_access,
     problems_of_payments,
+    problems_of_checkout,
     problems_of_deliveries,
     problems_of_replays,
     problems_of_webhooks,

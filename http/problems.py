@@ -4,6 +4,7 @@ Problem
 ├── problems_of_requests   what is wrong with a request: 400, 404, 405, 408, 413, 415, 422, 431
 ├── problems_of_access     who asks, for what, and how often: 401, 403, 429
 ├── problems_of_payments   what a payment refuses: 400, 402
+├── problems_of_checkout   what a checkout session refuses: 401, 409
 ├── problems_of_replays    what a replay of webhooks refuses: 400, 409
 ├── problems_of_webhooks   what a webhook endpoint refuses: 400
 └── problems_of_services   what happened here: 409, 422, 500, 503

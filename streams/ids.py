@@ -105,6 +105,16 @@ def api_key_id(merchant_id: str, mode: str, key: str) -> str:
     return _derive(f"key_{mode}_", 20, merchant_id, mode, key)
 
 
+def checkout_session_id(merchant_id: str, mode: str, key: str) -> str:
+    """The checkout session that a request under this idempotency key makes."""
+    return _derive("cs_", _LONG, merchant_id, mode, key)
+
+
+def checkout_key(session: str, number: int, what: str = "pay") -> str:
+    """The idempotency key of what a customer does at one attempt: paying, or what follows."""
+    return _derive("checkout_", _LONG, session, str(number), what)
+
+
 def endpoint_id(merchant_id: str, mode: str, key: str) -> str:
     """The webhook endpoint that a request under this idempotency key makes."""
     return _derive("whe_", _LONG, merchant_id, mode, key)

@@ -94,6 +94,19 @@ def derived_key(key_base64: str, purpose: bytes) -> bytes:
     return hmac.digest(_key_bytes(key_base64), purpose, "sha256")
 
 
+class CheckoutSecrets:
+    """Derives the client secret of a checkout session from HEADGATE_SECRET_KEY, so that only its
+    hash is stored. It begins with the session's id and opens that one alone."""
+
+    def __init__(self, key_base64: str) -> None:
+        self._key = derived_key(key_base64, b"headgate checkout secret")
+
+    def of(self, session_id: str) -> str:
+        """The client secret: the session's id and 192 bits."""
+        digest = hmac.digest(self._key, session_id.encode(), "sha256")
+        return f"{session_id}_secret_{urlsafe_b64encode(digest[:24]).decode()}"
+
+
 def _key_bytes(key_base64: str) -> bytes:
     advice = "Draw one with: head -c 32 /dev/urandom | base64"
     if not key_base64:

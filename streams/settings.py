@@ -8,13 +8,14 @@ from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
+from headgate.streams.settings_of_checkout import CheckoutKnobs
 from headgate.streams.settings_of_people import PeopleKnobs
 from headgate.streams.settings_of_webhooks import PositiveInt, WebhookKnobs, seed_name, words
 
 PORT_MAX = 65_535
 
 
-class Settings(WebhookKnobs, PeopleKnobs):
+class Settings(WebhookKnobs, PeopleKnobs, CheckoutKnobs):
     """Read once at start. Durations end in `_ms` or `_s`, sizes in `_bytes`, counts in `_max`."""
 
     # Where things are

@@ -30,6 +30,8 @@ class Merchant(BaseModel):
     name: str
     require_keys: bool
     active: bool = True
+    checkout_origins: tuple[str, ...] = ()
+    """Origins of the pages that may show the checkout form in a frame."""
 
 
 class ApiKey(BaseModel):

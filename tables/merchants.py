@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import TypeAlias, TypedDict, Unpack
 from urllib.parse import urlsplit
 
 import orjson
@@ -52,6 +52,8 @@ class StoredMerchant:
     active: bool
     """Whether its keys may change anything; reading is always possible."""
     created_at: datetime
+    checkout_origins: Sequence[str] = ()
+    """Origins of the pages that may show the checkout form in a frame."""
 
 
 def hash_secret(secret: str) -> bytes:
@@ -111,25 +113,29 @@ async def listed(postgres: Postgres) -> Sequence[StoredMerchant]:
     return [StoredMerchant(**dict(row)) for row in await postgres.fetch("stored_merchants")]
 
 
+class MerchantChange(TypedDict, total=False):
+    """What may change of a merchant."""
+
+    name: str
+    require_keys: bool
+    active: bool
+    checkout_origins: Sequence[str]
+
+
+_CHANGED = ("name", "require_keys", "active", "checkout_origins")
+"""In the order of the statement's parameters."""
+
+
 async def change(
-    postgres: Postgres,
-    merchant_id: str,
-    actor: str,
-    *,
-    name: str | None = None,
-    require_keys: bool | None = None,
-    active: bool | None = None,
+    postgres: Postgres, merchant_id: str, actor: str, **given: Unpack[MerchantChange]
 ) -> StoredMerchant | None:
     """Change what is given, leave the rest; None when there is no such merchant."""
-    given = {"name": name, "require_keys": require_keys, "active": active}
+    columns = [given.get(name) for name in _CHANGED]
     async with changing(postgres) as connection:
-        row = await connection.fetchrow(
-            statements()["change_merchant"], merchant_id, *given.values()
-        )
+        row = await connection.fetchrow(statements()["change_merchant"], merchant_id, *columns)
         if row is None:
             return None
-        said = {member: value for member, value in given.items() if value is not None}
-        await audit(connection, actor, "merchant.change", merchant_id, said)
+        await audit(connection, actor, "merchant.change", merchant_id, dict(given))
     return StoredMerchant(**dict(row))
 
 

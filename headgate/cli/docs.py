@@ -19,6 +19,7 @@ from headgate.cli.docs_of_metrics import metrics
 from headgate.cli.docs_of_states import states
 from headgate.cli.docs_of_test_values import test_values
 from headgate.streams.settings import Settings
+from headgate.streams.settings_of_checkout import CheckoutKnobs
 from headgate.streams.settings_of_people import PeopleKnobs
 from headgate.streams.settings_of_webhooks import WebhookKnobs
 from headgate.streams.topics import FOREVER, Topic, all_topics
@@ -68,7 +69,8 @@ def configuration() -> str:
 def _sections() -> Iterator[tuple[str, list[str]]]:
     """Headings are the comments between the settings."""
     heading, names = "", list[str]()
-    source = "".join(map(inspect.getsource, (Settings, PeopleKnobs, WebhookKnobs)))
+    knobs = (Settings, PeopleKnobs, WebhookKnobs, CheckoutKnobs)
+    source = "".join(map(inspect.getsource, knobs))
     for line in source.splitlines():
         if found := re.match(r" {4}# (.+)", line):
             if names:

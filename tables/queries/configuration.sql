@@ -8,7 +8,7 @@ update configuration set version = version + 1 returning version
 update configuration set redis_token = $1, version = version + 1 where redis_token is null
 
 -- name: merchants
-select id, name, require_keys, active from merchants
+select id, name, require_keys, active, checkout_origins from merchants
 
 -- name: merchant_by_email
 select id, name from merchants where email = $1

@@ -31,14 +31,15 @@ update api_keys set replaced_by = $2, expires_at = now() + make_interval(secs =>
 update api_keys set revoked_at = now() where id = $1
 
 -- name: stored_merchant
-select id, name, email, require_keys, active, created_at from merchants where id = $1 or email = $1
+select id, name, email, require_keys, active, created_at, checkout_origins from merchants where id = $1 or email = $1
 
 -- name: stored_merchants
-select id, name, email, require_keys, active, created_at from merchants order by created_at, id
+select id, name, email, require_keys, active, created_at, checkout_origins from merchants order by created_at, id
 
 -- name: change_merchant
 -- What is null stays as it is.
 update merchants
-set name = coalesce($2, name), require_keys = coalesce($3, require_keys), active = coalesce($4, active)
+set name = coalesce($2, name), require_keys = coalesce($3, require_keys), active = coalesce($4, active),
+    checkout_origins = coalesce($5, checkout_origins)
 where id = $1
-returning id, name, email, require_keys, active, created_at
+returning id, name, email, require_keys, active, created_at, checkout_origins

@@ -21,7 +21,9 @@ CLOSED = [operation for operation in OPERATIONS if operation.scope is not None]
 OPEN = {
     "/.well-known/webhook-keys/{endpoint}",
     "/api/v1/test/jobs/status",
+    "/api/v1/checkout/resolve",
     "/api/v1/test/merchant",
+    "/checkout/demo",
     "/errors",
     "/errors/{code}",
     "/health",
@@ -62,7 +64,18 @@ async def test_a_key_with_all_scopes_but_the_documented_one_is_refused(
 
 
 def test_only_what_anybody_may_know_is_open() -> None:
-    assert {operation.path for operation in OPERATIONS} - {o.path for o in CLOSED} == OPEN
+    others = {o.path for o in OPERATIONS if o.scope is not None or o.client_secret}
+    assert {operation.path for operation in OPERATIONS} - others == OPEN
+
+
+@pytest.mark.parametrize(
+    "operation", [o for o in OPERATIONS if o.client_secret], ids=lambda operation: operation.name
+)
+async def test_an_api_key_does_not_open_what_a_client_secret_does(
+    operation: Operation, tmp_path: Path
+) -> None:
+    answer = await asked(operation, tmp_path, set(SCOPES))
+    assert (answer.status_code, answer.json()["code"]) == (401, "client_secret_invalid")
 
 
 def test_the_document_names_the_scope_and_what_a_key_may_be_told() -> None:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headgate.http.body import check_media_type, parse_object
+from headgate.http.checkout_schemas import ConfirmRequest
 from headgate.http.exchange import whole_number
 from headgate.http.problems import Problem
 from headgate.http.problems_of_requests import ResourceMissing
@@ -81,6 +82,30 @@ def test_no_member_of_a_create_comes_back_with_a_card_number(
     body[place.split(maxsplit=1)[0]] = MEMBERS[place](text, number)
     try:
         validated(PaymentRequest, parse_object(json.dumps(body).encode()), strict=False)
+    except Problem as problem:
+        check(number, problem)
+
+
+CONFIRMED: dict[str, Callable[[str, str], object]] = {
+    "attempt": lambda text, _: text,
+    "attempt of digits": lambda _, number: int(number),
+    "method": lambda text, _: text,
+    "vpa": lambda text, _: text + "@upi",
+    "card": lambda text, _: {"number": text + "0", "expiry_month": text, "expiry_year": 30},
+    "card wrong": lambda text, _: text,
+    "card of digits": lambda _, number: {"number": int(number), "cvc": number},
+}
+
+
+@given(hidden(), st.sampled_from(sorted(CONFIRMED)))
+def test_no_member_of_a_checkout_comes_back_with_a_card_number(
+    what: tuple[str, str], place: str
+) -> None:
+    number, text = what
+    body: dict[str, object] = {"attempt": 1, "method": "card"}
+    body[place.split(maxsplit=1)[0]] = CONFIRMED[place](text, number)
+    try:
+        validated(ConfirmRequest, parse_object(json.dumps(body).encode()), strict=False)
     except Problem as problem:
         check(number, problem)
 
