@@ -6,6 +6,7 @@ from collections.abc import Hashable, Sequence
 
 import httpx
 
+from headgate.dashboard.dead_letter_screen import DEAD_LETTERS
 from headgate.dashboard.deliveries import DELIVERIES
 from headgate.dashboard.delivery_rows import held_for
 from headgate.dashboard.endpoint_screen import ENDPOINTS
@@ -26,6 +27,7 @@ SCREENS: Sequence[Screen] = (
     PAYMENTS,
     ENDPOINTS,
     DELIVERIES,
+    DEAD_LETTERS,
     LOG,
     WORKERS,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from headgate.dashboard.dead_letters import Shelf
 from headgate.dashboard.log_watch import LogWatch
 from headgate.dashboard.rates import Rates
 from headgate.streams.bus import Bus, Position, Record
@@ -42,6 +43,7 @@ class Machine:
         self.reader = LogReader(settings)
         self.sender = Sender(settings)
         self.watch = LogWatch(settings, self.reader)
+        self.shelf = Shelf(settings, self.reader)
         self.claimed = Rates()
         """How fast workers go on, by topic (its short name) and partition."""
 

@@ -21,6 +21,7 @@ from headgate.streams.errors import LogUnavailable
 from headgate.streams.log_sizes import sizes_of
 from headgate.streams.settings import Settings
 from headgate.streams.shared_client import Client, SharedClient, stopped
+from headgate.streams.topics import all_topics
 
 ASK_WAIT_S = 3.0
 """How long Kafka may take over a question about topics or groups."""
@@ -83,6 +84,7 @@ class LogReader:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._topics = frozenset(topic.full_name(settings) for topic in all_topics(settings))
         self._places = asyncio.Semaphore(READS_MAX)
         self._offsets = SharedClient(lambda: _consumer(settings), lambda one: one.stop())
         self._admin = SharedClient(lambda: _admin(settings), lambda one: one.close())
@@ -153,6 +155,16 @@ class LogReader:
         except AWAY as error:
             raise self._away("its records", error) from error
         return reading
+
+    async def one(self, topic: str, partition: int, offset: int) -> Seen | None:
+        """The record at an offset; None when none is kept there. Raises LogUnavailable."""
+        if topic not in self._topics or not 0 <= partition < self._settings.partitions:
+            return None
+        kept = (await self.extents([topic]))[topic, partition]
+        if not kept.start <= offset < kept.end:
+            return None
+        reading = await self.read({(topic, partition): Extent(offset, offset + 1)})
+        return next(iter(reading.seen), None)
 
     async def _read(
         self,
