@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
+from urllib.parse import urlencode
 
 import structlog
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from headgate.dashboard.forms import FormRefused, check_origin, check_token, read_form
 from headgate.dashboard.pages import STATIC
 from headgate.dashboard.place import Place
 from headgate.dashboard.screens import Answer, Path
+from headgate.dashboard.stands import Stands
 from headgate.dashboard.viewer import Viewer
 from headgate.streams.errors import HeadgateError
 
@@ -22,6 +24,9 @@ log = structlog.get_logger(__name__)
 
 BASE = "/dashboard"
 SIGN_IN = f"{BASE}/sign-in"
+QUIET = "x-quiet"
+"""The header of forms that a script sends and that stay on their page (`data-quiet`)."""
+EVENT_STREAM = "text/event-stream"
 FORM = "headgate.form"
 """Where a handler of a POST finds the form, in the request's state."""
 
@@ -59,13 +64,13 @@ async def _static(request: Request) -> Response:
 
 def _route(place: Place, doorman: Doorman, path: Path) -> Route:
     async def answer(request: Request) -> Response:
-        return await _safely(place, lambda: _answered(place, doorman, path, request))
+        return await safely(place, lambda: _answered(place, doorman, path, request))
 
     methods = [name for name, given in (("GET", path.get), ("POST", path.post)) if given]
     return Route(f"{BASE}{path.path}", answer, methods=methods)
 
 
-async def _safely(place: Place, work: Callable[[], Awaitable[Response]]) -> Response:
+async def safely(place: Place, work: Callable[[], Awaitable[Response]]) -> Response:
     """Every fault becomes a page for people."""
     try:
         return await work()
@@ -79,13 +84,25 @@ async def _safely(place: Place, work: Callable[[], Awaitable[Response]]) -> Resp
 async def _answered(place: Place, doorman: Doorman, path: Path, request: Request) -> Response:
     viewer = await doorman.viewer_of(request)
     if viewer is None:
-        if "text/event-stream" in request.headers.get("accept", ""):
-            return Response("Sign in again.", 401, media_type="text/plain")
-        return RedirectResponse(f"{SIGN_IN}?next={request.url.path}", 303)
+        return _to_sign_in(request)
     if path.operators_only and not viewer.is_operator:
         return message(place, viewer, 404, "Not found", "There is nothing at this address.")
     handler = await _handler(path, request, viewer)
-    return await handler(place, request, viewer)
+    response = await handler(place, request, viewer)
+    if isinstance(response, StreamingResponse) and response.media_type == EVENT_STREAM:
+        stands = Stands(lambda: doorman.viewer_of(request), viewer)
+        response.body_iterator = stands.while_it_does(response.body_iterator)
+    return response
+
+
+def _to_sign_in(request: Request) -> Response:
+    """Lead there, and back afterwards. A script is told instead: it would take the page for what it
+    asked for."""
+    if QUIET in request.headers or EVENT_STREAM in request.headers.get("accept", ""):
+        return Response("Sign in again.", 401, media_type="text/plain")
+    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    onward = f"?{urlencode({'next': here})}" if request.method == "GET" else ""
+    return RedirectResponse(SIGN_IN + onward, 303)
 
 
 async def _handler(path: Path, request: Request, viewer: Viewer) -> Answer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from starlette.requests import Request
 
@@ -33,8 +33,14 @@ async def read_form(request: Request) -> dict[str, str]:
 
 
 def check_origin(request: Request) -> None:
-    """Raises FormRefused when another site's page sent this (Fetch Metadata; OWASP CSRF)."""
-    if request.headers.get("sec-fetch-site", "none") not in SAME_SITE:
+    """Raises FormRefused when another site's page sent this (Fetch Metadata, else `Origin`; OWASP
+    CSRF). Browsers that tell neither are none: whoever sends this has the token from a session."""
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    if site is not None:
+        ours = site in SAME_SITE
+    else:
+        ours = origin is None or urlsplit(origin).netloc == request.headers.get("host")
+    if not ours:
         raise FormRefused("Another site sent this form, so nothing was done.")
 
 

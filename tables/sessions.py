@@ -76,9 +76,9 @@ class SessionStore:
         """Look at test or at live data from now on."""
         await self._postgres.fetch("set_session_mode", session_id(secret), mode)
 
-    async def set_theme(self, session: Session, theme: Theme) -> None:
-        """Show the dashboard so, in this session and in later ones."""
-        await self._postgres.fetch("set_theme", session.person_id, theme)
+    async def set_theme(self, secret: str, theme: Theme) -> None:
+        """Show the dashboard so to this person, in this session and in later ones."""
+        await self._postgres.fetch("set_theme", session_id(secret), theme)
 
     async def end(self, secret: str) -> None:
         """Sign out; nothing happens when the session has ended already."""

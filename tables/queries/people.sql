@@ -20,7 +20,7 @@ update people set password_hash = $2 where id = $1
 update people set disabled_at = case when $2 then coalesce(disabled_at, now()) end where id = $1
 
 -- name: set_theme
-update people set theme = $2 where id = $1
+update people set theme = $2 where id = (select person_id from sessions where id = $1)
 
 -- name: open_session
 -- Nobody who was disabled, and no password that was changed while it was checked.

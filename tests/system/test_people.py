@@ -80,7 +80,7 @@ async def test_an_operator_signs_in_looks_around_and_signs_out(house: House) -> 
     assert (session.mode, session.theme) == ("test", "system")
     assert session.person_id.startswith("opr_")
     await house.sessions.set_mode(secret, "live")
-    await house.sessions.set_theme(session, "dark")
+    await house.sessions.set_theme(secret, "dark")
     changed = await house.session(secret)
     assert (changed.mode, changed.theme) == ("live", "dark")
     again = await house.session(await house.sign_in())
