@@ -5,6 +5,8 @@ from __future__ import annotations
 from starlette.routing import Route
 
 from headgate.http.checkout_access import CheckoutAccess
+from headgate.http.checkout_assets import CheckoutAssets
+from headgate.http.checkout_pages import CheckoutPages
 from headgate.http.checkout_paying import CheckoutPaying
 from headgate.http.checkout_resolving import CheckoutResolving
 from headgate.http.checkout_sessions import CheckoutSessions
@@ -26,6 +28,7 @@ def checkout_routes(services: Services) -> list[Route]:
     sessions = CheckoutSessions(settings, services.authenticator, postgres, standings)
     paying = CheckoutPaying(settings, access, standings, services.creator, services.acceptance)
     resolving = CheckoutResolving(settings, access, sessions)
+    pages = CheckoutPages(settings, services.configuration)
     return [
         at(f"{CHECKOUT}/sessions", POST=sessions.create),
         at(f"{CHECKOUT}/sessions/{{id}}", GET=sessions.show),
@@ -34,4 +37,20 @@ def checkout_routes(services: Services) -> list[Route]:
         at(f"{CHECKOUT}/authenticate", POST=paying.authenticate),
         at(f"{CHECKOUT}/resolve", POST=resolving.resolve),
         at("/checkout/demo", POST=resolving.demo),
+        at("/checkout", GET=pages.shop),
+        at("/checkout/embed", GET=pages.embed),
+        at("/checkout/pay/{session}", GET=pages.hosted),
+        *_scripts(),
+    ]
+
+
+def _scripts() -> list[Route]:
+    assets = CheckoutAssets()
+    return [
+        at("/headgate.js", GET=assets.headgate_js),
+        at("/v1/headgate.js", GET=assets.headgate_js),
+        at("/checkout.js", GET=assets.checkout_js),
+        at("/headgate-react.js", GET=assets.react_js),
+        at("/headgate-react.d.ts", GET=assets.react_types),
+        at("/checkout/static/{name}", GET=assets.own),
     ]

@@ -14,6 +14,8 @@ from headgate.tables.configuration import ApiKey
 
 REQUEST_ID, ROUTE, BODY = "headgate.request_id", "headgate.route", "headgate.body"
 LIMITS = "headgate.limits"
+KEPT = "headgate.kept"
+"""How long browsers may keep the answer, where they may: a `Cache-Control`."""
 """Where the gate, the routes and the limits leave what they know in the scope."""
 API_KEY, PAYMENT_ID = "headgate.api_key", "headgate.payment_id"
 """Where handlers leave for the request log whose request it is, and which payment it is about."""
@@ -83,6 +85,10 @@ class Exchange:
         """Scheme and host that the request was sent to: `https://pay.example.com`."""
         host = self.headers.get("host", "")
         return f"{self._scope['scheme']}://{host if _HOST.fullmatch(host) else 'localhost'}"
+
+    def keep(self, cache_control: str) -> None:
+        """Let browsers keep the answer, which nothing else lets them."""
+        self._scope[KEPT] = cache_control
 
     def tell_limit(self, policy: str, state: str) -> None:
         """Have the answer tell a limit that applies, besides those told before."""

@@ -8,7 +8,7 @@ import time
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from headgate.http.exchange import BODY, LIMITS, REQUEST_ID, ROUTE
+from headgate.http.exchange import BODY, KEPT, LIMITS, REQUEST_ID, ROUTE
 from headgate.http.metrics import Metrics
 from headgate.http.problems import Problem
 from headgate.http.problems_of_requests import PayloadTooLarge, RequestTimeout
@@ -36,6 +36,7 @@ _GATE = "headgate.gate"
 _REFUSED = 400
 ALWAYS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 """Headers of every answer."""
+OK = 200
 UNLIMITED = ("/health", "/metrics")
 """Answered also under overload, or nobody could look into it."""
 _AWAY: tuple[tuple[type[Unavailable], type[TryAgain], str], ...] = (
@@ -202,6 +203,10 @@ class _Answer:
                 (b"request-id", self._scope[REQUEST_ID].encode()),
                 *ALWAYS,
             ]
+            kept = self._scope.get(KEPT)
+            if kept is not None and self.status == OK:
+                message["headers"].remove(ALWAYS[0])
+                message["headers"].append((b"cache-control", kept.encode()))
             limits = self._scope.get(LIMITS)
             if limits is not None:
                 policy, state = limits

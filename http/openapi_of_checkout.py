@@ -1,4 +1,4 @@
-"""What the OpenAPI document says about the checkout: sessions, and what customers do."""
+"""What the OpenAPI document says about the checkout: sessions, customers, pages, scripts."""
 
 from __future__ import annotations
 
@@ -74,5 +74,40 @@ CHECKOUT = (
         "post", "/checkout/demo", "openDemoCheckout", "Go to the demo shop's till",
         {200: ResolvedAnswer}, (ResourceMissing, RateLimited, StoreAway, OutcomeUnknown),
     ),
+    Operation(
+        "get", "/checkout", "showDemoShop", "The demo shop, for people", {200: "text/html"},
+        (ResourceMissing,),
+    ),
+    Operation(
+        "get", "/checkout/embed", "showCheckoutFrame", "The payment form, in a shop's frame",
+        {200: "text/html"}, query=("pk",),
+    ),
+    Operation(
+        "get", "/checkout/pay/{session}", "showCheckoutPage", "The payment form, as a page",
+        {200: "text/html"},
+    ),
+    Operation(
+        "get", "/headgate.js", "getLoader", "Shows the form in a shop's page",
+        {200: "text/javascript"},
+    ),
+    Operation(
+        "get", "/v1/headgate.js", "getLoaderV1", "The same, by its version",
+        {200: "text/javascript"},
+    ),
+    Operation(
+        "get", "/checkout.js", "getSeedWidget", "The seed's widget", {200: "text/javascript"},
+    ),
+    Operation(
+        "get", "/headgate-react.js", "getReact", "The form as a React component",
+        {200: "text/javascript"},
+    ),
+    Operation(
+        "get", "/headgate-react.d.ts", "getReactTypes", "Types of the React component",
+        {200: "text/javascript"},
+    ),
+    Operation(
+        "get", "/checkout/static/{name}", "getCheckoutFile", "A script or style of our pages",
+        {200: "text/javascript"},
+    ),
 )  # fmt: skip
-"""The routes that answer JSON."""
+"""All of it."""

@@ -76,6 +76,7 @@ _QUERY: dict[str, Schema] = {
     "delivery_status": {"type": "string", "enum": list(DELIVERY_STATUSES)},
     "expanded_attempts": {"type": "array", "items": {"type": "string", "enum": list(EXPANDED)}},
     **dict.fromkeys(EXACT, _TEXT),
+    "pk": {"type": "string", "description": "The publishable key."},
     "seen": {
         "type": "string",
         "description": "The status that is known: the answer waits for another one.",
