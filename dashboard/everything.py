@@ -16,6 +16,7 @@ from headgate.dashboard.machine import Machine
 from headgate.dashboard.pages import Pages
 from headgate.dashboard.payments import PAYMENTS
 from headgate.dashboard.place import Place
+from headgate.dashboard.record_screen import RECORDS
 from headgate.dashboard.rest import Rest
 from headgate.dashboard.screens import Screen
 from headgate.dashboard.words import WORDS
@@ -29,6 +30,7 @@ SCREENS: Sequence[Screen] = (
     DELIVERIES,
     DEAD_LETTERS,
     LOG,
+    RECORDS,
     WORKERS,
 )
 

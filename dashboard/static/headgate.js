@@ -74,3 +74,16 @@ document.addEventListener(
   },
   true,
 );
+
+// <button class="copy" data-copy="id">: the text of the element with that id goes to the clipboard.
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest?.("button.copy");
+  if (!button) return;
+  saidAt = 0;
+  try {
+    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+    say("Copied.");
+  } catch {
+    say("The browser does not allow copying here; select the text instead.");
+  }
+});

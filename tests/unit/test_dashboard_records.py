@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
+
 from headgate.dashboard.dead_letters import TOO_LARGE, grouped, letter_of, replayed, same
 from headgate.dashboard.readable import CHARACTERS_MAX, readable
+from headgate.dashboard.records import AskedWrongly, asked_of, newest_first, older_of
 from headgate.streams.bus import Record
 from headgate.streams.codec import dead_letter
 from headgate.streams.connection import Position
-from headgate.streams.log_reader import Seen
+from headgate.streams.log_reader import Extent, Seen
 from headgate.streams.settings import Settings
 from headgate.streams.topics import PAYMENT_COMMANDS
 from headgate.tables.dead_letters import Handled
@@ -93,3 +96,40 @@ def test_a_letter_goes_to_no_topic_but_ours_and_not_without_its_record() -> None
     assert again.topic == "n.payments.commands"
     large = Record(forged.topic, 0, b"k", None, ((TOO_LARGE, b"1"),))
     assert replayed(Seen(Position(forged.topic, 0, 0), 0, large), SETTINGS) is None
+
+
+def at(offset: int, at_ms: int, partition: int = 0) -> Seen:
+    return Seen(Position("t", partition, offset), at_ms, Record("t", partition, b"k", b""))
+
+
+def test_a_page_leaves_no_record_out_between_two_that_it_shows() -> None:
+    seen = [at(1, 10), at(2, 90), at(3, 20), at(7, 50, 1)]
+    shown = newest_first(seen)
+    assert [(one.position.partition, one.position.offset) for one in shown] == [
+        (1, 7), (0, 3), (0, 2), (0, 1),
+    ]  # fmt: skip
+    spans = {("t", 0): Extent(0, 4), ("t", 1): Extent(5, 8), ("t", 2): Extent(3, 9)}
+    assert older_of(spans, seen, shown[:2]) == {("t", 0): 3, ("t", 1): 5, ("t", 2): 3}
+    assert older_of(spans, seen, shown[:1]) == {("t", 0): 4, ("t", 1): 5, ("t", 2): 3}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"topic": "theirs"},
+        {"partition": "8"},
+        {"partition": "-1"},
+        {"offset": "1"},
+        {"partition": "0", "offset": "9" * 19},
+        {"until": "soon"},
+        {"below": "1.x"},
+    ],
+)
+def test_what_cannot_be_looked_for_is_said(query: dict[str, str]) -> None:
+    with pytest.raises(AskedWrongly):
+        asked_of(query, SETTINGS)
+
+
+def test_a_time_without_an_offset_is_utc() -> None:
+    assert asked_of({"until": "1970-01-01 00:01"}, SETTINGS).until_ms == 60_000
+    assert asked_of({"until": "1970-01-01T01:01+01:00"}, SETTINGS).until_ms == 60_000
