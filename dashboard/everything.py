@@ -19,6 +19,7 @@ from headgate.dashboard.place import Place
 from headgate.dashboard.record_screen import RECORDS
 from headgate.dashboard.rest import Rest
 from headgate.dashboard.screens import Screen
+from headgate.dashboard.tables_screen import TABLES
 from headgate.dashboard.words import WORDS
 from headgate.dashboard.workers import WORKERS
 from headgate.streams.settings import Settings
@@ -31,6 +32,7 @@ SCREENS: Sequence[Screen] = (
     DEAD_LETTERS,
     LOG,
     RECORDS,
+    TABLES,
     WORKERS,
 )
 
