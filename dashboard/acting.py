@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,8 @@ class Acting:
     merchant_id: str
     mode: Mode
     scope: Scope
+    more: Collection[Scope] = ()
+    """Further scopes: who makes an API key must have what the key is to have."""
 
     async def ask(
         self,
@@ -39,7 +41,7 @@ class Acting:
             self.viewer.actor,
             self.merchant_id,
             self.mode,
-            [self.scope],
+            {self.scope, *self.more},
             now_ms(),
         )
         return await self.place.rest.ask(token, method, path, body, key)

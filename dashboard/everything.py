@@ -11,14 +11,17 @@ from headgate.dashboard.deliveries import DELIVERIES
 from headgate.dashboard.delivery_rows import held_for
 from headgate.dashboard.endpoint_screen import ENDPOINTS
 from headgate.dashboard.hub import Hub
+from headgate.dashboard.keys import KEYS
 from headgate.dashboard.log_screen import LOG
 from headgate.dashboard.machine import Machine
 from headgate.dashboard.pages import Pages
 from headgate.dashboard.payments import PAYMENTS
 from headgate.dashboard.place import Place
 from headgate.dashboard.record_screen import RECORDS
+from headgate.dashboard.replay import REPLAY
 from headgate.dashboard.rest import Rest
 from headgate.dashboard.screens import Screen
+from headgate.dashboard.settings_screen import SETTINGS
 from headgate.dashboard.tables_screen import TABLES
 from headgate.dashboard.words import WORDS
 from headgate.dashboard.workers import WORKERS
@@ -34,6 +37,9 @@ SCREENS: Sequence[Screen] = (
     RECORDS,
     TABLES,
     WORKERS,
+    REPLAY,
+    KEYS,
+    SETTINGS,
 )
 
 

@@ -22,6 +22,7 @@ on one machine:
 
 processes, one role each:
   edge        the REST API
+  dashboard   the dashboard alone; the edge has it too
   worker      settle, acquire or notify
 
 operating:
@@ -92,6 +93,7 @@ def _add_local(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 def _add_roles(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verbs.add_parser("edge", description="Run the REST API.")
+    verbs.add_parser("dashboard", description="Run the dashboard alone, beside a running edge.")
     worker = verbs.add_parser("worker", description="Run one worker.")
     worker.add_argument("role", choices=("settle", "acquire", "notify"))
 

@@ -101,6 +101,13 @@ class Settings(WebhookKnobs, PeopleKnobs, CheckoutKnobs):
     """Entries of the request log that wait for PostgreSQL in one edge. Beyond it they are dropped
     and counted (`headgate_request_log_dropped_total`); no request waits for them."""
 
+    # Dashboard alone
+    edge_url: str = Field("http://127.0.0.1:8000", pattern=r"^https?://[^/?#\s]+/?$")
+    """Where `headgate dashboard` finds a running edge, through which it does everything that
+    changes anything. Both must have the same `HEADGATE_SECRET_KEY`."""
+    dashboard_port: PositiveInt = 8001
+    """Port that `headgate dashboard` listens on, at `HEADGATE_HTTP_HOST`."""
+
     # Limits
     writes_per_s_live: int = Field(1000, ge=0)
     """Writes a second that a live API key may make at one edge process, unless the key has a rate

@@ -55,6 +55,27 @@ def whole(settings: Settings) -> Front:
     return Front(edge, create_dashboard(place, Sessions(settings, postgres)), place)
 
 
+def alone(settings: Settings) -> tuple[Starlette, Place]:
+    """The dashboard without an edge in its process: it asks the one at HEADGATE_EDGE_URL."""
+    postgres = Postgres(settings)
+    client = httpx.AsyncClient(base_url=settings.edge_url)
+    place = place_of(settings, postgres, client)
+    app = create_dashboard(place, Sessions(settings, postgres))
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        del app
+        try:
+            yield
+        finally:
+            await place.hub.close()
+            await client.aclose()
+            await postgres.close()
+
+    app.router.lifespan_context = lifespan
+    return app, place
+
+
 def _also(edge: Starlette, place: Place) -> None:
     """Let the dashboard's viewers go, and its connections, when the edge stops."""
     inner = edge.router.lifespan_context

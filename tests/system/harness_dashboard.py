@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import httpx
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.routing import Route
 
@@ -45,6 +46,7 @@ class Looking:
     client: httpx.AsyncClient
     place: Place
     doorman: OneViewer
+    app: Starlette
 
     def as_merchant(self, merchant_id: str) -> None:
         """Look as somebody of this merchant."""
@@ -72,6 +74,6 @@ async def looking(
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://headgate.test") as client:
         try:
-            yield Looking(client, place, doorman)
+            yield Looking(client, place, doorman, app)
         finally:
             await place.close()
