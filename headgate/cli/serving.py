@@ -68,9 +68,8 @@ def alone(settings: Settings) -> tuple[Starlette, Place]:
         try:
             yield
         finally:
-            await place.hub.close()
+            await place.close()
             await client.aclose()
-            await postgres.close()
 
     app.router.lifespan_context = lifespan
     return app, place
