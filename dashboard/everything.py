@@ -11,13 +11,16 @@ from headgate.dashboard.deliveries import DELIVERIES
 from headgate.dashboard.delivery_rows import held_for
 from headgate.dashboard.endpoint_screen import ENDPOINTS
 from headgate.dashboard.hub import Hub
+from headgate.dashboard.in_doubt import IN_DOUBT
 from headgate.dashboard.keys import KEYS
 from headgate.dashboard.log_screen import LOG
 from headgate.dashboard.machine import Machine
 from headgate.dashboard.pages import Pages
+from headgate.dashboard.payment import PAYMENT
 from headgate.dashboard.payments import PAYMENTS
 from headgate.dashboard.place import Place
 from headgate.dashboard.record_screen import RECORDS
+from headgate.dashboard.refunds import REFUNDS
 from headgate.dashboard.replay import REPLAY
 from headgate.dashboard.rest import Rest
 from headgate.dashboard.screens import Screen
@@ -30,6 +33,9 @@ from headgate.tables.postgres import Postgres
 
 SCREENS: Sequence[Screen] = (
     PAYMENTS,
+    PAYMENT,
+    REFUNDS,
+    IN_DOUBT,
     ENDPOINTS,
     DELIVERIES,
     DEAD_LETTERS,

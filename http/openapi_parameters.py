@@ -7,7 +7,6 @@ from typing import Any, get_args
 
 from headgate.http.children_reading import REFUND_STATES
 from headgate.http.openapi_operation import Operation
-from headgate.http.payment_filters import METHODS, STATES, STATUSES
 from headgate.http.payment_reading import PLURALS
 from headgate.http.query import COMPARISONS
 from headgate.http.webhook_deliveries import EXACT, EXPANDED
@@ -15,6 +14,7 @@ from headgate.http.webhook_deliveries import STATUSES as DELIVERY_STATUSES
 from headgate.http.webhook_replays import STATUSES as REPLAY_STATUSES
 from headgate.http.webhooks import OFFSET_MAX
 from headgate.streams.facts import FactType
+from headgate.tables.payment_search import METHODS, STATES, STATUSES
 
 Schema = dict[str, Any]
 

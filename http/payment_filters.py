@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 import orjson
 
 from headgate.http.query import Query, amount, moment
-from headgate.streams.commands import Method
-from headgate.streams.facts import State, Status
 from headgate.streams.money import MINOR_DIGITS
 from headgate.tables.conditions import Conditions
-
-STATUSES: tuple[Status, ...] = get_args(Status)
-STATES: tuple[State, ...] = get_args(State)
-METHODS: tuple[Method, ...] = get_args(Method)
+from headgate.tables.payment_search import METHODS, STATES, STATUSES
 
 
 def add_filters(query: Query, conditions: Conditions) -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 
-import orjson
-
-from headgate.http.payment_filters import METHODS, STATES, STATUSES
 from headgate.http.problems_of_requests import ParameterInvalid, ParameterMissing
-from headgate.http.query import Query, amount, moment
+from headgate.http.query import Query
 from headgate.streams.cards import quoted
-from headgate.streams.money import MINOR_DIGITS
 from headgate.tables.conditions import Conditions
+from headgate.tables.payment_search import (
+    ORDERED,
+    TEXTS,
+    WORDS,
+    Clause,
+    SearchInvalid,
+    clause,
+    member,
+)
 
 NAME = "query"
 CLAUSES_MAX = 10
@@ -22,15 +26,7 @@ _CLAUSE = re.compile(
     rf"\s*(?P<sign>:|>=|<=|>|<)\s*(?P<value>[0-9]{{1,16}}|{_TEXT})"
 )
 _GLUE = re.compile(r"\s+(AND|OR)\s+")
-_WORDS: dict[str, Collection[str]] = {
-    "status": STATUSES,
-    "state": STATES,
-    "method": METHODS,
-    "currency": MINOR_DIGITS,
-}
-_TEXTS = ("order_id", "customer_id")
-_ORDERED = {"amount": "amount", "created": "created_at"}
-_FIELDS = ", ".join([*_ORDERED, *_WORDS, *_TEXTS, "metadata['key']"])
+_FIELDS = ", ".join([*ORDERED, *WORDS, *TEXTS, "metadata['key']"])
 
 
 def add_search(query: Query, conditions: Conditions) -> None:
@@ -45,9 +41,9 @@ def add_search(query: Query, conditions: Conditions) -> None:
         found = _CLAUSE.match(rest, place)
         if found is None:
             raise _invalid(f"nothing can be made of {quoted(rest[place:])}")
-        clause, value = _condition(found)
+        sql, value = _condition(found)
         # A payment without the member is not excluded, but fits what excludes.
-        clauses.append(f"({clause}) is not true" if found["not"] else f"({clause})")
+        clauses.append(f"({sql}) is not true" if found["not"] else f"({sql})")
         values.append(value)
         place = found.end()
         if place == len(rest):
@@ -64,25 +60,20 @@ def add_search(query: Query, conditions: Conditions) -> None:
     conditions.add(f" {glues[0] if glues else 'AND'} ".join(clauses), *values)
 
 
-def _condition(found: re.Match[str]) -> tuple[str, object]:
+def _condition(found: re.Match[str]) -> Clause:
     """The SQL of a clause, and its value."""
     field, sign = found["field"], found["sign"]
     value = _bare(found["value"])
     if (field == "metadata") != (found["key"] is not None):
         raise _invalid("metadata is written metadata['key'], and nothing else has brackets")
-    if sign != ":" and field not in _ORDERED:
-        raise _invalid(f"{field} is compared with a colon")
+    if field == "metadata" and sign != ":":
+        raise _invalid("metadata is compared with a colon")
     if field == "metadata":
-        member = {_bare(found["key"]): value}
-        return "record @> {}::jsonb", orjson.dumps({"metadata": member}).decode()
-    if field in _ORDERED:
-        read = amount if field == "amount" else moment
-        return f"{_ORDERED[field]} {'=' if sign == ':' else sign} {{}}", read(NAME, value)
-    if field in _WORDS and value not in _WORDS[field]:
-        raise _invalid(f"{field} is {quoted(value)}; it must be one of {', '.join(_WORDS[field])}")
-    if field not in _WORDS and field not in _TEXTS:
-        raise _invalid(f"{quoted(field)} cannot be searched; what can be is {_FIELDS}")
-    return f"{field} = {{}}", value
+        return member(_bare(found["key"]), value)
+    try:
+        return clause(field, sign, value, _FIELDS)
+    except SearchInvalid as error:
+        raise _invalid(str(error)) from None
 
 
 def _bare(value: str) -> str:

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TypeVar
 
 from headgate.http.exchange import Exchange, whole_number
 from headgate.http.problems_of_requests import ParameterInvalid
 from headgate.streams.cards import quoted
+from headgate.tables import search_values
 
 T = TypeVar("T")
 
 COMPARISONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 """How a bound is written in brackets, and what it stands for."""
-AMOUNT_MAX = 10**15
 TEXT_CHARACTERS_MAX = 255
 VALUES_MAX = 100
-_UNIX_SECONDS = re.compile(r"[0-9]{1,10}")
 _IN_BRACKETS = re.compile(r"(\w+)\[([^\[\]]*)\]")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -106,31 +105,19 @@ def _named(name: str) -> str:
 
 def amount(name: str, given: str) -> int:
     """A sum in minor units. Raises ParameterInvalid."""
-    digits = given.isascii() and given.isdigit() and len(given) <= len(str(AMOUNT_MAX))
-    if not digits or int(given) > AMOUNT_MAX:
-        raise ParameterInvalid(
-            f"{name} is {quoted(given)}; it must be a whole number of minor units.", param=name
-        )
-    return int(given)
+    return _named_in(name, search_values.amount, given)
 
 
 def moment(name: str, given: str) -> datetime:
     """A time of this or the last century. Raises ParameterInvalid."""
+    return _named_in(name, search_values.moment, given)
+
+
+def _named_in(name: str, read: Callable[[str, str], T], given: str) -> T:
     try:
-        if _UNIX_SECONDS.fullmatch(given):
-            return datetime.fromtimestamp(int(given), UTC)
-        found = datetime.fromisoformat(given)
-        if found.tzinfo is not None:
-            return found.astimezone(UTC)
-        if len(given) == len("2026-11-23"):
-            return found.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        pass
-    raise ParameterInvalid(
-        f"{name} is {quoted(given)}; it must be a time such as 2026-11-23T16:07:09Z, a day, or "
-        "unix seconds. In a URL a plus sign is written %2B.",
-        param=name,
-    )
+        return read(name, given)
+    except search_values.ValueInvalid as error:
+        raise ParameterInvalid(str(error), param=name) from None
 
 
 def _one_of(name: str, given: str, allowed: Collection[str]) -> str:

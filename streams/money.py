@@ -26,9 +26,30 @@ Balance = Annotated[int, Field(strict=True, ge=0, le=AMOUNT_MAX)]
 """A sum that has moved so far."""
 
 
+_TOO_MUCH = "That is more than a payment can be."
+
+
 def supported(currency: str) -> bool:
     """Whether the code is one that Headgate takes, exactly as written (no case folding)."""
     return currency in MINOR_DIGITS
+
+
+def from_words(text: str, currency: str) -> int:
+    """`500.00` of a currency in minor units. Raises ValueError, whose message is for people."""
+    digits = MINOR_DIGITS.get(currency, 2)
+    whole, point, rest = text.strip().partition(".")
+    plain = whole.isascii() and whole.isdigit() and (not point or rest.isascii())
+    if not plain or (point and not rest.isdigit()) or len(rest) > digits:
+        example = in_words(12 * 10**digits, currency)
+        raise ValueError(f"Type the amount in {currency}, such as {example.split()[0]}.")
+    if len(whole) > len(str(AMOUNT_MAX)):
+        raise ValueError(_TOO_MUCH)
+    amount = int(whole + rest.ljust(digits, "0"))
+    if amount == 0:
+        raise ValueError("The amount must be more than nothing.")
+    if amount > AMOUNT_MAX:
+        raise ValueError(_TOO_MUCH)
+    return amount
 
 
 def in_words(amount: int, currency: str) -> str:

@@ -237,3 +237,16 @@ for _row in TRANSITIONS:
 def rows(state: State | None, trigger: Trigger) -> list[Transition]:
     """The rows for what happened in a state, first to last."""
     return _BY_PLACE.get((state, trigger), [])
+
+
+def arrows() -> dict[tuple[State | None, State], list[Trigger]]:
+    """What leads from one state to another; None is where every payment begins."""
+    found: dict[tuple[State | None, State], list[Trigger]] = {}
+    for row in TRANSITIONS:
+        if row.target is None or row.waits_for:
+            continue
+        for source in row.sources:
+            triggers = found.setdefault((source, row.target), [])
+            if row.trigger not in triggers:
+                triggers.append(row.trigger)
+    return {pair: triggers for pair, triggers in found.items() if pair[0] != pair[1]}

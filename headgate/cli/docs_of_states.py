@@ -10,7 +10,7 @@ from headgate.tables.guards import GUARDS_IN_WORDS
 from headgate.tables.payment import STATUS_OF
 from headgate.tables.refusals import REASONS, SPECIAL
 from headgate.tables.requests import ACTION_WINDOW_MS, DAY_MS, HOLD_WINDOW_MS, INQUIRY_DELAYS_MS
-from headgate.tables.transitions import TRANSITIONS, Transition, Trigger
+from headgate.tables.transitions import TRANSITIONS, Transition, Trigger, arrows
 
 HEAD = """\
 {made}
@@ -104,17 +104,8 @@ def _time(ms: int) -> str:
 
 def _diagram() -> Iterable[str]:
     """One arrow for each pair of states, with what leads from one to the other."""
-    arrows: dict[tuple[str, str], list[str]] = {}
-    for row in TRANSITIONS:
-        if row.target is None or row.waits_for:
-            continue
-        for source in row.sources:
-            names = arrows.setdefault((source or "[*]", row.target), [])
-            if row.trigger not in names and source != row.target:
-                names.append(row.trigger)
-    for (origin, target), names in arrows.items():
-        if names:
-            yield f"    {origin} --> {target}: {', '.join(names)}"
+    for (origin, target), triggers in arrows().items():
+        yield f"    {origin or '[*]'} --> {target}: {', '.join(triggers)}"
     ends: tuple[State, ...] = ("captured", "failed", "canceled", "expired")
     yield from (f"    {end} --> [*]" for end in ends)
 

@@ -52,6 +52,10 @@ class Looking:
         """Look as somebody of this merchant."""
         self.doorman.viewer = dataclasses.replace(OPERATOR, id="usr_1", merchant_id=merchant_id)
 
+    def as_operator(self) -> None:
+        """Look as Olga, who runs Headgate."""
+        self.doorman.viewer = OPERATOR
+
     async def get(self, path: str) -> httpx.Response:
         """A page below `/dashboard`."""
         return await self.client.get(f"/dashboard{path}")
