@@ -1,33 +1,5 @@
-// What the pages need of scripting: Pause, one polite sentence now and then, forms that stay.
+// What the pages need of scripting: one polite sentence now and then, forms that stay.
 const SAY_EVERY_MS = 5000;
-
-// Pause: updates are dropped, not queued; going on starts the stream afresh, with everything.
-document.addEventListener("htmx:sse:before:message", (event) => {
-  if (event.target.closest?.(".live")?.classList.contains("paused")) event.preventDefault();
-});
-document.addEventListener("click", (event) => {
-  const button = event.target.closest?.("button.pause");
-  if (!button) return;
-  const region = button.closest(".live");
-  const paused = region.classList.toggle("paused");
-  button.setAttribute("aria-pressed", String(paused));
-  button.textContent = paused ? "Resume live updates" : "Pause live updates";
-  tell(region, paused ? "Paused" : "Live");
-  if (!paused) location.reload();
-});
-
-function tell(region, text) {
-  const state = region.querySelector(".live-state");
-  if (state && state.textContent !== text) state.textContent = text;
-}
-document.addEventListener("htmx:sse:error", (event) => {
-  const region = event.target.closest?.(".live");
-  if (region) tell(region, "Connection lost; trying again");
-});
-document.addEventListener("htmx:sse:after:connection", (event) => {
-  const region = event.target.closest?.(".live");
-  if (region && !region.classList.contains("paused")) tell(region, "Live");
-});
 
 // At most one sentence in five seconds, and only when somebody has asked for it (data-said).
 let saidAt = 0;

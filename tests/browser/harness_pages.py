@@ -14,6 +14,8 @@ from playwright.async_api import Browser, ConsoleMessage, Error, Page, expect
 PATIENCE_MS = 30_000
 """How long a page may take to come to what is expected; the machine may be busy with chaos."""
 HEIGHT = 900
+EXPECTED = ("Failed to load resource", "htmx: htmx:sse:error")
+"""What Chromium and htmx say of answers that are not there; tests look at what the page shows."""
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 HERE_ONLY = "MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE *.localhost, EXCLUDE 127.0.0.1"
 """Neither a page nor Chromium itself reaches beyond this machine."""
@@ -68,8 +70,8 @@ async def opened(browser: Browser, look: Look | None = None) -> AsyncIterator[Ta
 
 
 def _note(said: ConsoleMessage, complaints: list[str]) -> None:
-    """Errors count; that an answer was a 4xx is the test's business."""
-    if said.type == "error" and not said.text.startswith("Failed to load resource"):
+    """Errors count; that an answer was a 4xx, or an edge was stopped, is the test's business."""
+    if said.type == "error" and not said.text.startswith(EXPECTED):
         complaints.append(said.text)
 
 

@@ -1,0 +1,111 @@
+"""A live table in a real browser: it moves by itself, keeps the focus, pauses, and comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+from playwright.async_api import Page, expect
+
+from tests.browser.harness_pages import Tab, axe
+from tests.browser.harness_serving import Serving, serving
+from tests.system.harness_running import Running
+
+STATE = ".live-state"
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def dashboard(running: Running) -> AsyncIterator[Serving]:
+    """A dashboard over the running system, open to all."""
+    async with serving(running.place.settings, running.edge.client) as served:
+        yield served
+
+
+async def pay(running: Running) -> str:
+    """A payment that will succeed; its id."""
+    answer = await running.edge.create(order=f"live-{secrets.token_hex(4)}")
+    return str(answer.json()["id"])
+
+
+async def test_a_payment_appears_and_settles_without_reloading(
+    page: Page, running: Running, dashboard: Serving
+) -> None:
+    await page.goto(dashboard.url("/payments"))
+    await expect(page.locator(STATE)).to_have_text("Live")
+    payment = await pay(running)
+    await expect(page.locator(f"tr#{payment}")).to_contain_text("captured")
+    assert await page.locator("tbody#payments tr").first.get_attribute("id") == payment
+    assert await axe(page) == []
+
+
+async def test_the_focus_stays_while_rows_come_and_change(
+    page: Page, running: Running, dashboard: Serving
+) -> None:
+    first = await pay(running)
+    await page.goto(dashboard.url("/payments"))
+    link = page.locator(f"tr#{first} a").first
+    await link.focus()
+    await running.place.rows("update payments set state = 'failed' where id = $1", first)
+    second = await pay(running)
+    await expect(page.locator(f"tr#{second}")).to_contain_text("captured")
+    await expect(page.locator(f"tr#{first}")).to_contain_text("failed")
+    await expect(link).to_be_focused()
+
+
+async def test_pause_holds_the_page_still_and_going_on_brings_everything(
+    page: Page, running: Running, dashboard: Serving
+) -> None:
+    await page.goto(dashboard.url("/payments"))
+    button = page.get_by_role("button", name="Pause live updates")
+    await button.click()
+    await expect(page.locator(STATE)).to_have_text("Paused")
+    await expect(button).to_have_attribute("aria-pressed", "true")
+    before = await page.locator("tbody#payments").inner_html()
+    payment = await pay(running)
+    await asyncio.sleep(1.5)  # Nothing may happen: there is nothing to wait for.
+    assert await page.locator("tbody#payments").inner_html() == before
+    await button.click()
+    await expect(page.locator(f"tr#{payment}")).to_contain_text("captured")
+    await expect(page.locator(STATE)).to_have_text("Live")
+    await expect(button).to_be_focused()
+
+
+async def test_a_restart_of_the_edge_is_seen_and_gone_by_itself(
+    tab: Tab, running: Running, dashboard: Serving
+) -> None:
+    page = tab.page
+    await page.goto(dashboard.url("/payments"))
+    await expect(page.locator(STATE)).to_have_text("Live")
+    await dashboard.stop()
+    await expect(page.locator(STATE)).to_have_text("Connection lost; trying again")
+    payment = await pay(running)
+    await dashboard.start()
+    await expect(page.locator(f"tr#{payment}")).to_contain_text("captured")
+    await expect(page.locator(STATE)).to_have_text("Live")
+
+
+async def test_what_is_old_says_since_when(
+    page: Page, running: Running, dashboard: Serving
+) -> None:
+    await page.goto(dashboard.url("/payments"))
+    await expect(page.locator(STATE)).to_have_text("Live")
+    await running.place.rows("alter table payments rename to payments_away")
+    try:
+        await expect(page.locator(STATE)).to_contain_text("Stale since")
+    finally:
+        await running.place.rows("alter table payments_away rename to payments")
+    await expect(page.locator(STATE)).to_have_text("Live")
+
+
+async def test_whoever_is_signed_out_meanwhile_is_led_to_the_sign_in(
+    page: Page, dashboard: Serving
+) -> None:
+    await page.goto(dashboard.url("/payments"))
+    await expect(page.locator(STATE)).to_have_text("Live")
+    viewer, dashboard.doorman.viewer = dashboard.doorman.viewer, None
+    await dashboard.stop()
+    await dashboard.start()
+    await page.wait_for_url("**/sign-in?next=**")
+    dashboard.doorman.viewer = viewer
