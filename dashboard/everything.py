@@ -15,6 +15,7 @@ from headgate.dashboard.in_doubt import IN_DOUBT
 from headgate.dashboard.keys import KEYS
 from headgate.dashboard.log_screen import LOG
 from headgate.dashboard.machine import Machine
+from headgate.dashboard.now import NOW
 from headgate.dashboard.pages import Pages
 from headgate.dashboard.payment import PAYMENT
 from headgate.dashboard.payments import PAYMENTS
@@ -32,6 +33,7 @@ from headgate.streams.settings import Settings
 from headgate.tables.postgres import Postgres
 
 SCREENS: Sequence[Screen] = (
+    NOW,
     PAYMENTS,
     PAYMENT,
     REFUNDS,

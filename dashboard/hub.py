@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable
+from typing import TypeVar, cast
 
 from headgate.dashboard.fragments import Fragment, Render, update
 from headgate.dashboard.region import Region
@@ -20,9 +21,12 @@ REST = 4
 """A region rests so many times as long as its rendering took: a dear one comes more seldom."""
 LINGER_S = 10.0
 """How long a region is remembered after its last viewer, who may be back in a moment."""
+KEPT_MAX = 256
+"""What renderings remember, of so many keys at most."""
 VIEWERS_MAX = 256
 """Connections of one process; more are answered 503."""
 
+T = TypeVar("T")
 Look = Callable[[], Awaitable[Hashable]]
 """Something cheap that differs when what is shown may differ. May raise HeadgateError."""
 
@@ -38,6 +42,7 @@ class Hub:
         self._look = look
         self._regions: dict[Hashable, Region] = {}
         self._tasks: dict[Hashable, asyncio.Task[None]] = {}
+        self._kept: dict[Hashable, object] = {}
         self._watch: asyncio.Task[None] | None = None
         self._moved = asyncio.Event()
         self.closed = False
@@ -69,6 +74,15 @@ class Hub:
                 yield item
         finally:
             region.leave(viewer)
+
+    def kept(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What a rendering remembers between two times: made once per key, and forgotten when
+        `KEPT_MAX` others were asked for since."""
+        found = self._kept.pop(key, None) or make()
+        self._kept[key] = found
+        while len(self._kept) > KEPT_MAX:
+            del self._kept[next(iter(self._kept))]
+        return cast("T", found)
 
     def _region(self, key: Hashable, render: Render, bodies: Iterable[str]) -> Region:
         if key not in self._regions:
