@@ -16,8 +16,11 @@ from headgate.dashboard.place import Place
 from headgate.dashboard.pulse import Pulse, Values
 from headgate.dashboard.screens import Path, Screen
 from headgate.dashboard.viewer import Viewer
+from headgate.streams.errors import LogUnavailable
 
 CHANGES_MAX = 20
+DEAD = ".dead"
+"""How the names of dead letters' topics end."""
 _POINT = Markup(
     '<tr id="{name}-{at}" data-k="{at}" data-at="{at}" data-value="{value}">'
     '<td>{clock}</td><td class="number">{words}</td></tr>'
@@ -49,21 +52,29 @@ MEASURES = (
     Measure("p99", "Time to settle, slowest 1 %", "ms", "/payments"),
     Measure("webhooks", "Webhooks delivered", "%", "/deliveries"),
     Measure("oldest", "Oldest undelivered", "s", "/deliveries?status=pending"),
+    Measure("lag", "Records behind", "", "/log", operators_only=True),
+    Measure("dead", "Dead letters kept", "", "/log", operators_only=True),
 )
+
+
+def measures_of(viewer: Viewer) -> list[Measure]:
+    """What this person sees: how the machine does is the operators' business."""
+    return [one for one in MEASURES if viewer.is_operator or not one.operators_only]
 
 
 async def shown(place: Place, request: Request, viewer: Viewer) -> Response:
     """The page."""
     del request
+    measures = measures_of(viewer)
     fragments = await _fragments(place, viewer)
     by_body = {
         measure.name: [one for one in fragments if one.within == f"points-{measure.name}"]
-        for measure in MEASURES
+        for measure in measures
     }
     parts = {one.id: one for one in fragments if not one.within}
     changes = [one for one in fragments if one.within == "changes"]
     return place.pages.page(
-        "now.html", viewer, place=place, here="now", measures=MEASURES, points=by_body,
+        "now.html", viewer, place=place, here="now", measures=measures, points=by_body,
         parts=parts, changes=changes,
     )  # fmt: skip
 
@@ -74,7 +85,7 @@ async def stream(place: Place, request: Request, viewer: Viewer) -> Response:
     async def render() -> Sequence[Fragment]:
         return await _fragments(place, viewer)
 
-    bodies = ["changes", *(f"points-{measure.name}" for measure in MEASURES)]
+    bodies = ["changes", *(f"points-{measure.name}" for measure in measures_of(viewer))]
     key = ("now", viewer.merchant_id, viewer.mode, viewer.base)
     return live(place, key, render, request, bodies)
 
@@ -82,18 +93,29 @@ async def stream(place: Place, request: Request, viewer: Viewer) -> Response:
 async def _fragments(place: Place, viewer: Viewer) -> list[Fragment]:
     key = ("pulse", viewer.merchant_id, viewer.mode)
     pulse = place.hub.kept(key, lambda: Pulse(place.postgres, viewer.merchant_id, viewer.mode))
-    await pulse.refresh(await _gauges())
+    await pulse.refresh(await _gauges(place, viewer))
+    measures = measures_of(viewer)
     return [
-        *(_value(measure, pulse) for measure in MEASURES),
-        *(one for measure in MEASURES for one in _points(measure, pulse)),
+        *(_value(measure, pulse) for measure in measures),
+        *(one for measure in measures for one in _points(measure, pulse)),
         _begin(place, pulse),
         *await _changes(place, viewer),
     ]
 
 
-async def _gauges() -> Values:
-    """What nobody can find out later."""
-    return {}
+async def _gauges(place: Place, viewer: Viewer) -> Values:
+    """What nobody can find out later: how far readers are behind, and what no worker could take."""
+    if not viewer.is_operator:
+        return {}
+    rows = await place.postgres.fetch("dashboard_claims")
+    claims = {(row["topic"], row["partition"]): int(row["next_offset"]) for row in rows}
+    try:
+        behind = await place.machine.watch.behind(claims)
+        extents = await place.machine.watch.extents.get()
+    except LogUnavailable:
+        return {"lag": None, "dead": None}
+    dead = [one for (topic, _), one in extents.items() if topic.endswith(DEAD)]
+    return {"lag": sum(behind.values()), "dead": sum(one.end - one.start for one in dead)}
 
 
 def _value(measure: Measure, pulse: Pulse) -> Fragment:

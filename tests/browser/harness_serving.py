@@ -53,7 +53,7 @@ class Serving:
         await self.place.hub.close()
         self._server.should_exit = True
         await self._task
-        await self.place.postgres.close()
+        await self.place.close()
 
 
 @asynccontextmanager

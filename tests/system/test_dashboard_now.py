@@ -48,8 +48,12 @@ async def test_it_counts_what_its_viewer_may_see(stack: Stack) -> None:
         assert value(page, "webhooks") == "-"
         assert value(page, "oldest") == "0 s"
         assert "No payment yet" not in page
+        assert value(page, "lag") == "0"
+        assert value(page, "dead") == "0"
         looks.as_merchant("mer_b")
-        assert value((await looks.get("")).text, "success") == "100 %"
+        page = (await looks.get("")).text
+        assert value(page, "success") == "100 %"
+        assert "value-lag" not in page
 
 
 async def test_where_nothing_happened_it_says_what_to_do_next(stack: Stack) -> None:
