@@ -41,13 +41,19 @@ class Doorman(Protocol):
         """Signing in and out, and what a person sets for the session."""
 
 
-def create_dashboard(place: Place, doorman: Doorman) -> Starlette:
-    """The dashboard over this place. Whoever is not signed in is led to the sign-in."""
+ViewerOf = Callable[[Request], Awaitable[Viewer | None]]
+"""Who is behind a request; None is nobody who may look."""
+TurnedAway = Callable[[Request], Response]
+"""What somebody is answered who may not look."""
+
+
+def create_dashboard(place: Place, doorman: Doorman, also: Sequence[Route] = ()) -> Starlette:
+    """The dashboard over this place, and beside it the routes of `also`. Whoever is not signed in
+    is led to the sign-in."""
     routes = [Route(f"{BASE}/static/{{name:path}}", _static, methods=["GET"])]
     routes += doorman.routes(place)
-    for screen in place.screens:
-        routes += [_route(place, doorman, path) for path in screen.paths]
-    app = Starlette(routes=routes)
+    routes += mounted(place, BASE, doorman.viewer_of, _to_sign_in)
+    app = Starlette(routes=[*routes, *also])
     app.router.redirect_slashes = False
     app.state.place = place
     return app
@@ -62,12 +68,23 @@ async def _static(request: Request) -> Response:
     return FileResponse(wanted, headers={**headers, "X-Content-Type-Options": "nosniff"})
 
 
-def _route(place: Place, doorman: Doorman, path: Path) -> Route:
-    async def answer(request: Request) -> Response:
-        return await safely(place, lambda: _answered(place, doorman, path, request))
+def mounted(place: Place, base: str, viewer_of: ViewerOf, turned_away: TurnedAway) -> list[Route]:
+    """The routes of the place's screens below `base`, for those whom `viewer_of` knows."""
 
-    methods = [name for name, given in (("GET", path.get), ("POST", path.post)) if given]
-    return Route(f"{BASE}{path.path}", answer, methods=methods)
+    def route(path: Path) -> Route:
+        async def work(request: Request) -> Response:
+            viewer = await viewer_of(request)
+            if viewer is None:
+                return turned_away(request)
+            return await _answered(place, viewer_of, viewer, path, request)
+
+        async def answer(request: Request) -> Response:
+            return await safely(place, lambda: work(request))
+
+        methods = [name for name, given in (("GET", path.get), ("POST", path.post)) if given]
+        return Route(f"{base}{path.path}", answer, methods=methods)
+
+    return [route(path) for screen in place.screens for path in screen.paths]
 
 
 async def safely(place: Place, work: Callable[[], Awaitable[Response]]) -> Response:
@@ -81,16 +98,15 @@ async def safely(place: Place, work: Callable[[], Awaitable[Response]]) -> Respo
         return message(place, None, 503, "Something is away", f"{away}. Try again in a moment.")
 
 
-async def _answered(place: Place, doorman: Doorman, path: Path, request: Request) -> Response:
-    viewer = await doorman.viewer_of(request)
-    if viewer is None:
-        return _to_sign_in(request)
+async def _answered(
+    place: Place, viewer_of: ViewerOf, viewer: Viewer, path: Path, request: Request
+) -> Response:
     if path.operators_only and not viewer.is_operator:
         return message(place, viewer, 404, "Not found", "There is nothing at this address.")
     handler = await _handler(path, request, viewer)
     response = await handler(place, request, viewer)
     if isinstance(response, StreamingResponse) and response.media_type == EVENT_STREAM:
-        stands = Stands(lambda: doorman.viewer_of(request), viewer)
+        stands = Stands(lambda: viewer_of(request), viewer)
         response.body_iterator = stands.while_it_does(response.body_iterator)
     return response
 

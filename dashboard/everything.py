@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 
 import httpx
+from starlette.routing import Route
 
 from headgate.dashboard.dead_letter_screen import DEAD_LETTERS
 from headgate.dashboard.deliveries import DELIVERIES
@@ -20,11 +21,13 @@ from headgate.dashboard.pages import Pages
 from headgate.dashboard.payment import PAYMENT
 from headgate.dashboard.payments import PAYMENTS
 from headgate.dashboard.place import Place
+from headgate.dashboard.portal import portal_routes
 from headgate.dashboard.record_screen import RECORDS
 from headgate.dashboard.refunds import REFUNDS
 from headgate.dashboard.replay import REPLAY
 from headgate.dashboard.rest import Rest
 from headgate.dashboard.screens import Screen
+from headgate.dashboard.seed_pages import seed_routes
 from headgate.dashboard.settings_screen import SETTINGS
 from headgate.dashboard.tables_screen import TABLES
 from headgate.dashboard.words import WORDS
@@ -49,6 +52,11 @@ SCREENS: Sequence[Screen] = (
     KEYS,
     SETTINGS,
 )
+
+
+def outside(place: Place) -> list[Route]:
+    """What is answered beside the dashboard: the seed's pages, and the merchants' portals."""
+    return [*seed_routes(place), *portal_routes(place)]
 
 
 def place_of(settings: Settings, postgres: Postgres, edge: httpx.AsyncClient) -> Place:

@@ -17,6 +17,7 @@ from headgate.http.openapi_of_commands import COMMANDS
 from headgate.http.openapi_of_endpoints import ENDPOINTS
 from headgate.http.openapi_of_keys import KEYS
 from headgate.http.openapi_of_payments import PAYMENTS
+from headgate.http.openapi_of_portal import PORTAL
 from headgate.http.openapi_of_reading import READING
 from headgate.http.openapi_of_replays import REPLAYS
 from headgate.http.openapi_of_service import SERVICE
@@ -37,6 +38,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *CHECKOUT,
     *REPLAYS,
     *ENDPOINTS,
+    *PORTAL,
     *KEYS,
     *SERVICE,
 )

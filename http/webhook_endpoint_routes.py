@@ -1,10 +1,11 @@
-"""The routes of webhook endpoints."""
+"""The routes of webhook endpoints, and of the portal that shows them."""
 
 from __future__ import annotations
 
 from starlette.routing import Route
 
 from headgate.http.openapi_operation import API
+from headgate.http.portal_links import PortalLinks
 from headgate.http.routing import at
 from headgate.http.services import Services
 from headgate.http.webhook_endpoint_access import API_ENDPOINTS, EndpointAccess
@@ -39,6 +40,7 @@ def endpoint_routes(services: Services) -> list[Route]:
         services.box,
         verifier,
     )
+    portal = PortalLinks(settings, services.authenticator, services.postgres)
     one = f"{API_ENDPOINTS}/{{id}}"
     return [
         at(f"{API}/webhooks/settings", PUT=seed.put),
@@ -52,4 +54,5 @@ def endpoint_routes(services: Services) -> list[Route]:
         at(f"{one}/verify", POST=actions.verify),
         at(f"{one}/enable", POST=actions.enable),
         at(f"{one}/disable", POST=actions.disable),
+        at(f"{API}/portal_links", POST=portal.create),
     ]

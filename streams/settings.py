@@ -51,6 +51,11 @@ class Settings(WebhookKnobs, PeopleKnobs, CheckoutKnobs):
     http_more_ports: str = ""
     """Further ports on which the edge answers the same, separated by commas. `headgate up
     --seed-ports` makes them 3000 and 3001, where clients of the seed look for its pages."""
+    demo_pages: bool = False
+    """Show the seed's pages (`/`, `/webhooks`, `/docs`) for the demo merchant without a sign-in.
+    The demo merchant's keys are public and exist on one's own machine only, so there is nothing to
+    protect there; anywhere else it must stay off, and does nothing without a demo merchant.
+    `headgate up` sets it."""
     body_bytes_max: PositiveInt = 65536
     """Longest request body; longer ones are answered 413 and the connection is closed."""
     body_wait_ms: PositiveInt = 10_000

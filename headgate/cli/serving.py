@@ -13,13 +13,16 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from headgate.dashboard.app import BASE, create_dashboard
-from headgate.dashboard.everything import place_of
+from headgate.dashboard.everything import outside, place_of
 from headgate.dashboard.place import Place
+from headgate.dashboard.portal import PORTAL
+from headgate.dashboard.seed_pages import SEED_PAGES
 from headgate.dashboard.sessions import Sessions
 from headgate.http.edge import create_app
 from headgate.streams.settings import Settings
 from headgate.tables.postgres import Postgres
 
+_PEOPLES = (f"{BASE}/", f"{PORTAL}/", "/webhooks/")
 INSIDE = "http://edge.internal"
 """A name for the edge that is never looked up: requests stay in the process."""
 
@@ -42,7 +45,7 @@ class Front:
 
 def is_for_people(path: str) -> bool:
     """Whether the dashboard answers this path."""
-    return path == BASE or path.startswith(f"{BASE}/")
+    return path in (BASE, *SEED_PAGES) or path.startswith(_PEOPLES)
 
 
 def whole(settings: Settings) -> Front:
@@ -52,7 +55,7 @@ def whole(settings: Settings) -> Front:
     client = httpx.AsyncClient(transport=httpx.ASGITransport(edge), base_url=INSIDE)
     place = place_of(settings, postgres, client)
     _also(edge, place)
-    return Front(edge, create_dashboard(place, Sessions(settings, postgres)), place)
+    return Front(edge, create_dashboard(place, Sessions(settings, postgres), outside(place)), place)
 
 
 def alone(settings: Settings) -> tuple[Starlette, Place]:
@@ -60,7 +63,7 @@ def alone(settings: Settings) -> tuple[Starlette, Place]:
     postgres = Postgres(settings)
     client = httpx.AsyncClient(base_url=settings.edge_url)
     place = place_of(settings, postgres, client)
-    app = create_dashboard(place, Sessions(settings, postgres))
+    app = create_dashboard(place, Sessions(settings, postgres), outside(place))
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

@@ -25,6 +25,7 @@ LOCAL_DEFAULTS = {
     "TEST_PROCESSING_DELAY": "0",
     "HEADGATE_WEBHOOK_ALLOW_LOOPBACK": "true",
     "HEADGATE_WORKER_NICENESS": "10",
+    "HEADGATE_DEMO_PAGES": "true",
     **NO_LIMITS,
 }
 """What makes a first try on one's own machine pleasant; whatever the user sets wins."""

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from headgate.dashboard.app import create_dashboard
-from headgate.dashboard.everything import place_of
+from headgate.dashboard.everything import outside, place_of
 from headgate.dashboard.place import Place
 from headgate.dashboard.viewer import Viewer
 from headgate.streams.settings import Settings
@@ -74,7 +74,7 @@ async def looking(
     nobody = httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(503)))
     postgres, doorman = Postgres(settings), OneViewer()
     place = place_of(settings, postgres, edge or nobody)
-    app = create_dashboard(place, doorman)
+    app = create_dashboard(place, doorman, outside(place))
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://headgate.test") as client:
         try:
