@@ -6,7 +6,6 @@ from frames of other sites; and nothing that a strange page could make a browser
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 
 from starlette.requests import Request
@@ -65,7 +64,7 @@ async def _viewer(place: Place, request: Request) -> Viewer:
     row = await place.postgres.fetch_row("dashboard_portal", link.merchant_id, link.key_id)
     if row is None:
         raise LinkRefused("The merchant of this link does not exist any more.")
-    framed_by = frame_ancestors(json.loads(row["origins"]))
+    framed_by = frame_ancestors(row["origins"])
     request.state.framed_by = framed_by
     if row["key_is_over"]:
         raise LinkRefused("The API key that asked for this link does not work any more.")

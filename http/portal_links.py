@@ -58,6 +58,7 @@ class PortalLinks:
         self, settings: Settings, authenticator: Authenticator, postgres: Postgres
     ) -> None:
         self._secret_key = settings.secret_key
+        self._public_url = settings.public_url
         self._retry_after_s = settings.retry_after_s
         self._authenticator = authenticator
         self._postgres = postgres
@@ -80,11 +81,12 @@ class PortalLinks:
             expires_ms=now_ms() + asked.expires_in * 1000,
         )
         await self._note(link, api_key)
+        base_url = self._public_url or exchange.origin
         answer = PortalLinkAnswer(
             id=link.id,
             livemode=link.mode == "live",
             access=link.access,
-            url=f"{exchange.origin}/portal/{token_of(self._secret_key, link)}",
+            url=f"{base_url}/portal/{token_of(self._secret_key, link)}",
             expires_at=iso(link.expires_ms),
         )
         return json_answer(answer.model_dump(), 201)

@@ -17,12 +17,13 @@ document.addEventListener("submit", async (event) => {
   if (!form.matches("form[data-quiet]")) return;
   event.preventDefault();
   const button = event.submitter;
+  const body = new URLSearchParams(new FormData(form, button)); // What is disabled is left out.
   if (button) button.disabled = true;
   try {
     const answer = await fetch(form.action, {
       method: "POST",
       headers: { "X-Quiet": "1" },
-      body: new URLSearchParams(new FormData(form, button)),
+      body,
     });
     saidAt = 0;
     say(await answer.text());

@@ -64,5 +64,6 @@ async def running(
 ) -> AsyncIterator[Running]:
     """An edge with the demo merchant and all workers. Tests share it: use orders of your own."""
     del browser  # Without one, nothing needs to start.
-    async with running_system(stack, tmp_path_factory.mktemp("browser")) as system:
+    logs = tmp_path_factory.mktemp("browser")
+    async with running_system(stack, logs, HEADGATE_DEMO_PAGES="true") as system:
         yield system
