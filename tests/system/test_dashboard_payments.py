@@ -120,7 +120,7 @@ async def test_whoever_is_not_signed_in_is_led_to_the_sign_in(stack: Stack) -> N
         answer = await looks.get("/payments")
         assert (answer.status_code, answer.headers["location"]) == (
             303,
-            "/dashboard/sign-in?next=/dashboard/payments",
+            "/dashboard/sign-in?next=%2Fdashboard%2Fpayments",
         )
 
 
