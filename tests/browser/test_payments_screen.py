@@ -1,0 +1,86 @@
+"""Payments as people see them: searched, filtered, one opened, refunded; in every look."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+import uvicorn
+from playwright.async_api import Browser, Page, expect
+
+from headgate.dashboard.app import create_dashboard
+from headgate.dashboard.everything import place_of
+from headgate.tables.postgres import Postgres
+from tests.browser.harness_pages import LOOKS, Look, axe, opened
+from tests.system.harness_dashboard import OneViewer
+from tests.system.harness_edge import free_port
+from tests.system.harness_running import Running
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def dashboard(running: Running) -> AsyncIterator[str]:
+    """Where an operator's dashboard is that nobody has to sign in to."""
+    postgres, port = Postgres(running.place.settings), free_port()
+    place = place_of(running.place.settings, postgres, running.edge.client)
+    app = create_dashboard(place, OneViewer())
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, lifespan="off"))
+    serving = asyncio.create_task(server._serve())
+    while not server.started:  # noqa: ASYNC110  uvicorn has no event for it
+        await asyncio.sleep(0.01)
+    yield f"http://127.0.0.1:{port}/dashboard"
+    await place.hub.close()
+    server.should_exit = True
+    await serving
+    await postgres.close()
+
+
+async def paid(running: Running, order: str) -> str:
+    """A payment of 5.00 INR that the bank takes; its id."""
+    answer = await running.edge.create(order=order)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+async def test_a_payment_is_searched_opened_and_refunded(
+    dashboard: str, running: Running, page: Page
+) -> None:
+    order = f"screen-{secrets.token_hex(4)}"
+    payment = await paid(running, order)
+    await paid(running, f"{order}-other")
+    await page.goto(f"{dashboard}/payments")
+    search = page.get_by_test_id("search-input")
+    await search.fill(f"order:{order} amount:>=500 method:upi")
+    await search.press("Enter")
+    rows = page.get_by_test_id("payment-row")
+    await expect(rows).to_have_count(1)
+    await expect(rows).to_contain_text("captured")  # By itself: the page is live.
+    await rows.get_by_role("link").click()
+    timeline = page.get_by_test_id("payment-timeline")
+    await expect(timeline).to_contain_text("payment.captured")
+    await expect(timeline).to_contain_text("payments.commands/")
+    await page.get_by_role("link", name="Refund …").click()
+    page.on("dialog", lambda dialog: asyncio.ensure_future(dialog.accept()))
+    await page.get_by_label("Amount in INR").fill("2.50")
+    await page.get_by_test_id("refund-form").get_by_role("button").click()
+    await expect(page.get_by_text("The refund was accepted")).to_be_visible()
+    await expect(timeline).to_contain_text("by operator:opr_1")
+    await expect(page.locator("#payment-children")).to_contain_text("2.50 INR")
+    assert page.url.endswith(f"/payments/{payment}?done=refund")
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=str)
+async def test_axe_finds_nothing_on_any_of_the_screens_of_payments(
+    browser: Browser, running: Running, dashboard: str, look: Look
+) -> None:
+    payment = await paid(running, f"axe-{look}-{secrets.token_hex(4)}")
+    async with opened(browser, look) as tab:
+        one = f"/payments/{payment}"
+        screens = ("/payments?q=status:lost", "/payments", one, "/refunds", "/in-doubt")
+        for screen in screens:
+            await tab.page.goto(dashboard + screen)
+            assert await axe(tab.page) == [], screen
+            width = await tab.page.evaluate("document.documentElement.scrollWidth")
+            assert width <= look.width, screen
