@@ -45,10 +45,17 @@ KINDS = {
     "settings": "merchant",
 }
 """By the first part of a screen's path: what the `{id}` in it is the id of."""
+PARTS = {"act": ("capture", "refund", "cancel")}
+"""Words that stand in paths besides ids."""
 SHOWN_TO_OPERATORS = ("delivery", "endpoint", "key", "merchant")
 """Kinds whose page is looked at as an operator, too: the other's texts are there to be found."""
 FIELDS = {"id", "merchant", "endpoint", "payment", "pause", "resume", "cancel", "replay"}
 """Fields that forms have, besides those that are found in the pages."""
+QUERIES = {
+    "before": "delivery", "merchant": "merchant", "endpoint": "endpoint", "key": "key",
+    "payment": "payment", "subject": "key", "name": "merchant",
+}  # fmt: skip
+"""Names of filters, and the kinds of ids that they take."""
 LINKS_MAX = 400
 STREAM_WAIT_S = 3.0
 ROWS = """
@@ -109,6 +116,15 @@ def kind_of(template: str) -> str | None:
     if "{" not in template:
         return None
     return KINDS.get(template.split("/")[1], "")
+
+
+def filled(template: str, value: str) -> list[str]:
+    """A path with this id in it, once for each word that may stand in its other part."""
+    one = template.replace("{id}", value)
+    rest = re.search(r"\{(\w+)[^}]*\}", one)
+    if rest is None:
+        return [one]
+    return [one.replace(rest[0], word) for word in PARTS.get(rest[1], ("x",))]
 
 
 @dataclass
@@ -261,7 +277,7 @@ async def operators_see_it(crawl: Crawl) -> set[str]:
         kind = kind_of(path.path)
         if path.get is None or path.path.endswith("/live") or kind == "":
             continue
-        one = re.sub(r"\{[^}]+\}", crawl.theirs.get(kind or "", ""), path.path)
+        one = filled(path.path, crawl.theirs.get(kind or "", ""))[0]
         page = await crawl.get(f"/dashboard{one}")
         fields |= set(
             re.findall(r'<(?:input|select|button|textarea)[^>]* name="([^"]+)"', page.text)
@@ -278,18 +294,15 @@ async def by_address(crawl: Crawl) -> None:
         if path.get is None:
             continue
         kind = kind_of(path.path)
-        one = re.sub(r"\{[^}]+\}", crawl.theirs.get(kind or "", "x"), path.path)
-        answer = await crawl.get(f"/dashboard{one}")
-        await crawl.check(answer)
-        if path.operators_only:
-            assert answer.status_code == 404, path.path
-        elif kind and not one.endswith("/live"):
-            assert answer.status_code == 404, f"{one} of another merchant is there"
-        if kind is None and not path.operators_only and not one.endswith("/live"):
-            for name, value in (("before", "delivery"), ("merchant", "merchant"),
-                                ("endpoint", "endpoint"), ("key", "key"), ("payment", "payment"),
-                                ("subject", "key"), ("name", "merchant")):  # fmt: skip
-                await crawl.check(await crawl.get(f"/dashboard{one}?{name}={crawl.theirs[value]}"))
+        for one in filled(path.path, crawl.theirs.get(kind or "", "x")):
+            answer = await crawl.get(f"/dashboard{one}")
+            await crawl.check(answer)
+            if path.operators_only or (kind and not one.endswith("/live")):
+                assert answer.status_code == 404, f"{one} is there"
+        if kind is None and not path.operators_only and not path.path.endswith("/live"):
+            for name, value in QUERIES.items():
+                one = f"/dashboard{path.path}?{name}={crawl.theirs[value]}"
+                await crawl.check(await crawl.get(one))
 
 
 async def by_links(crawl: Crawl) -> None:
@@ -314,6 +327,6 @@ async def by_forms(crawl: Crawl, fields: set[str]) -> None:
             continue
         kind = kind_of(path.path)
         for value in {crawl.theirs[kind]} if kind else set(crawl.theirs.values()):
-            one = re.sub(r"\{[^}]+\}", value, path.path)
-            answer = await crawl.looks.post(one, **dict.fromkeys(fields, value))
-            await crawl.check(answer)
+            for one in filled(path.path, value):
+                answer = await crawl.looks.post(one, **dict.fromkeys(fields, value))
+                await crawl.check(answer)
