@@ -224,7 +224,7 @@ function paid() {
 function declined() {
   show("form");
   const why = state.declined?.message;
-  alert(why ? `${why} You can try again.` : "");
+  alert(why ?? "");
   if (!why) return;
   if (WORDS.complete) tell("payment_failed", { data: { error: why } });
   else tell("error", { code: "declined", message: why });
