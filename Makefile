@@ -1,6 +1,6 @@
 # The commands of a checkout. They need make, git and Python 3.11, 3.12 or 3.13 with venv; nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help up down reset status test test-fast hunt lint format faults bench bench-decisions bench-webhooks
+.PHONY: help up down reset status test test-fast hunt lint format faults bench bench-decisions bench-webhooks bench-viewers screens
 .DELETE_ON_ERROR:
 
 # The interpreter behind whatever `python3` is here: a link, a shim, an active environment.
@@ -60,6 +60,12 @@ bench-decisions: .venv/.synced ## Measure how long refunds wait for their decisi
 
 bench-webhooks: .venv/.synced ## Measure webhooks per second, and what bad endpoints cost the others
 	@exec $(BIN)/python -m bench.webhooks
+
+bench-viewers: .venv/.synced ## Measure what ten people who look cost, and how far behind they are
+	@exec $(BIN)/python -m bench.viewers
+
+screens: .headgate/browser ## Make the pictures of all screens in docs/screens anew
+	@exec $(BIN)/python -m tests.browser.screens
 
 .venv/.synced: pyproject.toml uv.lock | $(UV)
 	@echo "preparing the environment in .venv (the first time takes a minute) ..."
