@@ -26,7 +26,7 @@ from tests.contract.sample_shapes import (
     check_lines,
     parse,
 )
-from tests.contract.samples import ELSEWHERE, ROOT, SHOWN, Sample
+from tests.contract.samples import ELSEWHERE, PASTED, ROOT, SHOWN, Sample
 from tests.system.harness_edge import free_port
 
 EDGE = re.compile(r"http://(?:127\.0\.0\.1|localhost):8000")
@@ -132,7 +132,7 @@ class Reader:
         return []
 
     def _do(self, sample: Sample, before: Sample | None, after: Sample | None) -> None:
-        if sample.drawn or sample.text in ELSEWHERE:
+        if sample.drawn or sample.language in PASTED or sample.text in ELSEWHERE:
             return
         if sample.runs:
             self._run(sample, after)

@@ -14,6 +14,8 @@ RUN = ("sh", "bash", "python", "javascript")
 """Languages of samples that are run."""
 SHOWN = ("text", "json", "http")
 """Languages of what is shown: answers, outputs, bodies. An `http` request is sent."""
+PASTED = ("html", "jsx")
+"""Languages of what goes into a shop's page; BY_BROWSERS names the test that does so."""
 DRAWN = ("mermaid",)
 """Languages of pictures: nothing in them can be run."""
 _FENCE = re.compile(r"^(\s*)```+\s*(\S*)[ \t]*(.*)$")
@@ -81,6 +83,15 @@ ELSEWHERE = {
     ),
 }
 """The only samples that are not run, by their text; each with a reason."""
+
+
+BY_BROWSERS = {
+    "docs/checkout.md": "tests/browser/test_checkout.py::"
+    "test_a_card_pays_in_a_shops_frame_and_its_number_is_in_one_request",
+    "docs/portal.md": "tests/system/test_dashboard_portal.py::"
+    "test_a_link_shows_one_merchants_endpoints_and_deliveries",
+}
+"""What stands in a shop's page, by the page of the docs: the test that puts it into one."""
 
 
 def pages() -> list[Path]:

@@ -19,7 +19,18 @@ from tests.contract.sample_shapes import (
     check_lines,
     parse,
 )
-from tests.contract.samples import DRAWN, ELSEWHERE, ROOT, RUN, SHOWN, Sample, pages, samples_of
+from tests.contract.samples import (
+    BY_BROWSERS,
+    DRAWN,
+    ELSEWHERE,
+    PASTED,
+    ROOT,
+    RUN,
+    SHOWN,
+    Sample,
+    pages,
+    samples_of,
+)
 
 ALL = [sample for page in pages() for sample in samples_of(page)]
 
@@ -29,8 +40,15 @@ ALL = [sample for page in pages() for sample in samples_of(page)]
 
 @pytest.mark.parametrize("sample", ALL, ids=lambda sample: sample.place)
 def test_every_block_is_of_a_kind_that_is_run_or_compared(sample: Sample) -> None:
-    known = (*RUN, *SHOWN, *DRAWN)
+    known = (*RUN, *SHOWN, *PASTED, *DRAWN)
     assert sample.language in known, f"name one of {known} after the ``` of this block"
+
+
+def test_what_goes_into_a_shops_page_is_put_into_one_by_a_test() -> None:
+    assert {sample.page for sample in ALL if sample.language in PASTED} == set(BY_BROWSERS)
+    for test in BY_BROWSERS.values():
+        file, _, name = test.partition("::")
+        assert re.search(rf"^async def {name}\(", (ROOT / file).read_text(), re.MULTILINE)
 
 
 def test_the_blocks_of_the_readme_are_found() -> None:
