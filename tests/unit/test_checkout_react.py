@@ -17,7 +17,8 @@ export const useEffect = (work) => { globalThis.ended = work(); };
 """
 USE = """
 let given;
-globalThis.Headgate = { mount: (place, options) => { given = options; return { unmount: "bye" }; } };
+const mount = (place, options) => { given = options; return { unmount: "bye" }; };
+globalThis.Headgate = { mount };
 const { HeadgateCheckout } = await import("./headgate-react.mjs");
 const heard = [];
 const shown = HeadgateCheckout({
