@@ -1,0 +1,62 @@
+"""Webhooks as people see them: configured, failing, retried, green without reloading."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from tests.browser.harness_pages import LOOKS, Look, axe, opened
+from tests.system.harness_receiver import receiving
+from tests.system.harness_running import Running
+
+ORDER = "order-of-webhooks-screen"
+
+
+async def portal_link(running: Running, access: str = "full") -> str:
+    """The address of the demo merchant's portal."""
+    answer = await running.edge.client.post("/api/v1/portal_links", json={"access": access})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["url"])
+
+
+async def test_a_webhook_is_configured_fails_and_turns_green_after_retry(
+    page: Page, running: Running
+) -> None:
+    answers = [500]
+    async with receiving(lambda _: answers[-1]) as receiver:
+        await page.goto(f"{running.url}/webhooks")
+        url = f"http://127.0.0.1:{receiver.port}/hook"
+        await page.get_by_test_id("webhook-url-input").fill(url)
+        await page.get_by_test_id("save-webhook-button").click()
+        await expect(page.get_by_test_id("webhook-secret")).to_contain_text("whsec_")
+        await page.evaluate("window.neverReloaded = true")
+        assert (await running.edge.create(order=ORDER)).status_code == 201
+        row = page.get_by_test_id("webhook-log-item").first
+        await expect(row.get_by_test_id("webhook-response-code")).to_have_text("500")
+        await expect(row.get_by_test_id("webhook-status")).to_have_text("pending")
+        answers.append(200)
+        await row.get_by_test_id("retry-webhook-button").click()
+        await expect(page.locator("#said")).to_contain_text("on its way")
+        await expect(row.get_by_test_id("webhook-status")).to_have_text("success")
+        await expect(row.get_by_test_id("webhook-response-code")).to_have_text("200")
+        assert await page.evaluate("window.neverReloaded") is True
+        # The same in the portal, with what was signed.
+        await page.goto(f"{await portal_link(running)}/deliveries")
+        await page.get_by_role("link", name="payment.success").first.click()
+        await expect(page.get_by_label("Signature base string").first).to_contain_text(ORDER)
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=str)
+async def test_axe_finds_nothing_on_any_of_the_webhooks_screens(
+    browser: Browser, running: Running, look: Look
+) -> None:
+    async with opened(browser, look) as tab:
+        base = await portal_link(running)
+        for url in (f"{running.url}/", f"{running.url}/webhooks", f"{running.url}/docs"):
+            await tab.page.goto(url)
+            assert await axe(tab.page) == [], url
+        for screen in ("/endpoints", "/endpoints/new", "/deliveries"):
+            await tab.page.goto(base + screen)
+            assert await axe(tab.page) == [], screen
+            wide = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+            assert await tab.page.evaluate(wide), screen
