@@ -1,8 +1,9 @@
 -- The machine room: of operators alone, so nothing here asks for a merchant.
 
 -- name: dashboard_workers
+-- A process lives when any part of it says so: the delay pump stays within notify and says nothing.
 select id, incarnation, role, host, pid, version, started_at, beat_at, partitions, problem,
-    extract(epoch from now() - beat_at)::float8 as silent_s
+    extract(epoch from now() - max(beat_at) over (partition by host, pid))::float8 as silent_s
 from instances
 order by role, id
 
