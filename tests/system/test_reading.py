@@ -309,6 +309,14 @@ async def webhooks_of(place: Place, edge: Edge, merchant_id: str) -> dict[str, s
     }
 
 
+async def checkout_session(edge: Edge) -> str:
+    """A session that asks for 5.00 INR."""
+    wanted = {"amount": 500, "order_id": "order-checkout"}
+    made = await edge.client.post("/api/v1/checkout/sessions", json=wanted)
+    assert made.status_code == 201, made.text
+    return str(made.json()["id"])
+
+
 async def test_another_merchant_sees_nothing_whatever_it_reads(
     stack: Stack, tmp_path: Path
 ) -> None:
@@ -324,6 +332,7 @@ async def test_another_merchant_sees_nothing_whatever_it_reads(
             "captures": capture,
             "refunds": refund,
             "events": events["data"][0]["id"],
+            "checkout": await checkout_session(edge),
             "operations": operation,
             "api_keys": DEMO_KEY,
             "idempotency_keys": f"{shop.merchant_id}-1",
@@ -338,7 +347,7 @@ async def test_another_merchant_sees_nothing_whatever_it_reads(
             foreign = await edge.client.get(asked, headers=theirs)
             if "{" in path:
                 assert foreign.json()["code"] == "resource_missing", asked
-            text = foreign.text.replace(f"'{asked.split('/')[4]}'" if "{" in path else "", "")
+            text = foreign.text.replace(f"'{sample}'" if "{" in path else "", "")
             assert not [ours_ for ours_ in (*ours.values(), shop.merchant_id) if ours_ in text]
         for path in (
             f"refunds?payment_id={payment}",
