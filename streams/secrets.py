@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import os
 from base64 import b64decode, b64encode, urlsafe_b64encode
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -144,3 +145,15 @@ def mask(secret: str) -> str:
 def is_masked(secret: str) -> bool:
     """Whether a client sent back what `mask` shows; it means unchanged (08 R33)."""
     return _ELLIPSIS in secret
+
+
+def signature(secret_key: str, purpose: bytes, text: str) -> str:
+    """HMAC-SHA256 of a text by a key for this purpose alone, in base64url without padding. Raises
+    SecretUnreadable when there is no key."""
+    digest = hmac.digest(_signing_key(secret_key, purpose), text.encode(), "sha256")
+    return urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+@lru_cache(maxsize=16)  # One per purpose in a process; tests have a few.
+def _signing_key(secret_key: str, purpose: bytes) -> bytes:
+    return derived_key(secret_key, purpose)

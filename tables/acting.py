@@ -12,7 +12,6 @@ import hashlib
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -20,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from headgate.streams.clock import iso
 from headgate.streams.commands import Id, Milliseconds, Mode
 from headgate.streams.errors import HeadgateError
-from headgate.streams.secrets import derived_key
+from headgate.streams.secrets import signature
 from headgate.tables.configuration import ApiKey
 from headgate.tables.scopes import OPERATOR
 
@@ -83,8 +82,8 @@ def verify(secret_key: str, token: str, now_ms: int) -> ApiKey:
 
     Raises TokenRefused, SecretUnreadable when there is no key to verify with.
     """
-    said, _, signature = token.removeprefix(PREFIX).rpartition(".")
-    if not hmac.compare_digest(_signature(secret_key, said).encode(), signature.encode()):
+    said, _, offered = token.removeprefix(PREFIX).rpartition(".")
+    if not hmac.compare_digest(_signature(secret_key, said).encode(), offered.encode()):
         raise TokenRefused("The acting token was not made by this installation, or is damaged.")
     claims = _read(said)
     _check_time(claims.at_ms, now_ms)
@@ -118,10 +117,4 @@ def _read(said: str) -> _Claims:
 
 
 def _signature(secret_key: str, said: str) -> str:
-    digest = hmac.digest(_signing_key(secret_key), said.encode(), "sha256")
-    return urlsafe_b64encode(digest).decode().rstrip("=")
-
-
-@lru_cache(maxsize=8)  # One per process; tests have a few.
-def _signing_key(secret_key: str) -> bytes:
-    return derived_key(secret_key, b"headgate acting token")
+    return signature(secret_key, b"headgate acting token", said)

@@ -9,14 +9,13 @@ from __future__ import annotations
 import binascii
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from functools import lru_cache
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from headgate.streams.commands import Id, Milliseconds, Mode
 from headgate.streams.errors import HeadgateError
-from headgate.streams.secrets import derived_key
+from headgate.streams.secrets import signature
 
 PREFIX = "hgp_"
 TOKEN_CHARACTERS_MAX = 2000
@@ -53,8 +52,8 @@ def token_of(secret_key: str, link: PortalLink) -> str:
 def read(secret_key: str, token: str) -> PortalLink:
     """What a token says, if it was made here; whether it is over is not looked at. Raises
     LinkRefused."""
-    said, _, signature = token[:TOKEN_CHARACTERS_MAX].removeprefix(PREFIX).rpartition(".")
-    if not hmac.compare_digest(_signature(secret_key, said).encode(), signature.encode()):
+    said, _, offered = token[:TOKEN_CHARACTERS_MAX].removeprefix(PREFIX).rpartition(".")
+    if not hmac.compare_digest(_signature(secret_key, said).encode(), offered.encode()):
         raise LinkRefused("This link was not made here, or a part of it is missing.")
     try:
         padded = said + "=" * (-len(said) % 4)
@@ -64,10 +63,4 @@ def read(secret_key: str, token: str) -> PortalLink:
 
 
 def _signature(secret_key: str, said: str) -> str:
-    digest = hmac.digest(_signing_key(secret_key), said.encode(), "sha256")
-    return urlsafe_b64encode(digest).decode().rstrip("=")
-
-
-@lru_cache(maxsize=8)  # One per process; tests have a few.
-def _signing_key(secret_key: str) -> bytes:
-    return derived_key(secret_key, b"headgate portal link")
+    return signature(secret_key, b"headgate portal link", said)
