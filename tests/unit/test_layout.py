@@ -52,7 +52,7 @@ def test_every_folder_is_a_relative_link_in_the_package(folder: str) -> None:
         assert link.readlink() == Path("..") / folder
 
 
-def test_the_package_holds_nothing_but_links_entry_point_cli_and_embedded() -> None:
+def test_the_package_holds_nothing_but_links_entry_point_cli_embedded_and_replay() -> None:
     own = {path.name for path in (ROOT / "headgate").iterdir()} - {"__pycache__"}
     assert own == {
         *FOLDERS,
@@ -61,6 +61,7 @@ def test_the_package_holds_nothing_but_links_entry_point_cli_and_embedded() -> N
         "py.typed",
         "cli",
         "embedded",
+        "replay",
     }
 
 

@@ -12,7 +12,10 @@ import pytest
 from headgate.streams import errors
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("streams", "tables", "agents", "http", "dashboard", "headgate/cli", "headgate/embedded")
+FOLDERS = (
+    "streams", "tables", "agents", "http", "dashboard",
+    "headgate/cli", "headgate/embedded", "headgate/replay",
+)  # fmt: skip
 FILE_LINES_MAX = 300
 FUNCTION_LINES_MAX = 40
 MONEY = (
