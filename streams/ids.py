@@ -125,6 +125,12 @@ def rotation_id(endpoint: str, key: str) -> str:
     return _derive("rot_", _LONG, endpoint, key)
 
 
+def load_key(run: str, recorded: str) -> str:
+    """The idempotency key under which a replay of topics sends anew what was recorded under this
+    id: sent twice in one run, it counts once."""
+    return _derive("replay_", _LONG, run, recorded)
+
+
 def draw_key() -> str:
     """A time-ordered random key for a request that brought none."""
     return f"{now_ms():012x}{os.urandom(10).hex()}"

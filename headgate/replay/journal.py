@@ -1,0 +1,130 @@
+"""What a run has done so far, on disk, so that another process can go on where one died.
+
+`RUN.json` says what the run is; it holds an API secret and is readable by its owner alone.
+`RUN.answers` gets a line per step that is done with. A line that a kill cut off, or that was still
+in memory, is a step that is sent again under the same idempotency key, which changes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from headgate.replay.sinks import Outcome
+from headgate.replay.steps import Place
+from headgate.replay.tally import Tally
+from headgate.streams.errors import HeadgateError
+
+FLUSH_EVERY_S = 0.5
+"""How often answers go to the disk."""
+SKIPPED = -1
+"""The status of a step that was not sent, with the reason as its code."""
+_OWNER_ONLY = 0o600
+
+
+class RunUnknown(HeadgateError):
+    """There is no run of this name here, or its journal cannot be read."""
+
+
+class Journal:
+    """The journal of one run, open for more."""
+
+    def __init__(self, folder: Path, run_id: str) -> None:
+        self._answers = folder / f"{run_id}.answers"
+        self._file: int | None = None
+        self._lines: list[bytes] = []
+        self._done: dict[int, bool] = {}
+
+    @classmethod
+    def begin(cls, folder: Path, run_id: str, what: Mapping[str, Any]) -> Journal:
+        """A new run. `what` is everything that is needed to go on with it."""
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        whole, written = folder / f"{run_id}.json", folder / f"{run_id}.json.new"
+        written.touch(mode=_OWNER_ONLY)
+        written.write_bytes(orjson.dumps(dict(what), option=orjson.OPT_INDENT_2))
+        written.replace(whole)
+        return cls(folder, run_id)
+
+    @staticmethod
+    def read(folder: Path, run_id: str) -> dict[str, Any]:
+        """What the run is. Raises RunUnknown."""
+        path = folder / f"{run_id}.json"
+        try:
+            return dict(orjson.loads(path.read_bytes()))
+        except (OSError, ValueError) as error:
+            known = sorted(found.stem for found in folder.glob("run_*.json"))
+            there = f"; there are {', '.join(known[-5:])}" if known else "; there is none at all"
+            raise RunUnknown(f"no run {run_id} in {folder} ({error}){there}") from None
+
+    def restore(self, tally: Tally) -> None:
+        """Count again what earlier sittings did, and know it from now on."""
+        if not self._answers.exists():
+            return
+        with self._answers.open("rb") as lines:
+            for line in lines:
+                if line.endswith(b"\n"):
+                    self._restore(orjson.loads(line), tally)
+        self._cut_torn_line()
+
+    def _restore(self, said: list[Any], tally: Tally) -> None:
+        place, (status, latency_us, code, made, payment_id) = said[:4], said[4:]
+        known = hash(tuple(place))
+        if known in self._done:
+            return
+        outcome = Outcome(status, code, made, payment_id)
+        self._done[known] = outcome.accepted
+        tally.sent += status != SKIPPED
+        count(tally, outcome, latency_us)
+
+    def _cut_torn_line(self) -> None:
+        """So that the next line begins a line."""
+        with self._answers.open("rb+") as file:
+            whole = file.read().rfind(b"\n") + 1
+            file.truncate(whole)
+
+    def known(self, place: Place) -> bool | None:
+        """Whether the step of this place was accepted; None when it is not done with."""
+        return self._done.get(hash(tuple(place)))
+
+    def write(self, place: Place, outcome: Outcome, latency_us: int = 0) -> None:
+        """Another step is done with."""
+        said = [*place, outcome.status, latency_us, outcome.code, outcome.id, outcome.payment_id]
+        self._lines.append(orjson.dumps(said))
+
+    def flush(self) -> None:
+        """Have the system keep what was written, through the death of this process."""
+        if self._file is None:
+            self._file = _appending(self._answers)
+        if self._lines:
+            os.write(self._file, b"\n".join(self._lines) + b"\n")
+            self._lines.clear()
+
+    def close(self) -> None:
+        """Flush, and close the file."""
+        self.flush()
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+def count(tally: Tally, outcome: Outcome, latency_us: int) -> None:
+    """Count a step that is done with, now or in an earlier sitting."""
+    if outcome.status == SKIPPED:
+        tally.skipped[outcome.code] += 1
+        return
+    tally.answered[outcome.status] += 1
+    tally.took(latency_us)
+    if not outcome.accepted:
+        tally.refused[outcome.code] += 1
+    elif outcome.id == outcome.payment_id:
+        tally.accepted.add(outcome.id)
+    elif outcome.id:
+        tally.children[outcome.id] = outcome.payment_id
+
+
+def _appending(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, _OWNER_ONLY)
