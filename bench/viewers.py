@@ -1,5 +1,7 @@
 """What people who look at live pages cost, and how far behind they are.
 
+How far behind is counted from the moment of the request on the log, with the decision in it.
+
 python -m bench.viewers                     200 payments/s, ten viewers, 20 s with and without them
 python -m bench.viewers --rate 100 --viewers 50 --seconds 30
 

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from urllib.parse import urlencode
 
-from starlette.datastructures import QueryParams
-
+from headgate.dashboard.address_filters import AddressFilters
 from headgate.tables.conditions import Conditions
 
 STATUSES = ("pending", "success", "failed", "held", "parked", "canceled")
 STATEMENT_PARAMETERS = 4
 """Those that `dashboard_deliveries` has before its clauses."""
-TEXT_CHARACTERS_MAX = 100
-"""Longest value of a filter; ids and types are shorter."""
 
 
 @dataclass(frozen=True, slots=True)
-class Filters:
-    """Each is empty for all. Equal filters show the same rows, so they can be part of a key."""
+class Filters(AddressFilters):
+    """Which deliveries."""
 
     endpoint: str = ""
     status: str = ""
@@ -27,14 +23,6 @@ class Filters:
     since: str = ""
     """When the events were made, at the earliest: `2026-11-26T08:30`, in UTC."""
     until: str = ""
-    before: str = ""
-    """The delivery behind which this page goes on."""
-
-    @classmethod
-    def of(cls, query: QueryParams) -> Filters:
-        """Those of an address; what is not known or too long is left out."""
-        given = {each.name: query.get(each.name, "").strip() for each in fields(cls)}
-        return cls(**{name: text for name, text in given.items() if _printable(text)})
 
     @property
     def wrong(self) -> str:
@@ -45,14 +33,6 @@ class Filters:
             if text and moment(text) is None:
                 return f"{text!r} is no time; write it like 2026-11-26T08:30, in UTC."
         return ""
-
-    def behind(self, delivery_id: str) -> Filters:
-        """The same, from behind a delivery on."""
-        return replace(self, before=delivery_id)
-
-    def __str__(self) -> str:
-        """As the query of an address."""
-        return urlencode({name: text for name, text in asdict(self).items() if text})
 
     def clauses(self, place: tuple[datetime, str] | None) -> tuple[Conditions, str]:
         """What an index serves, and the clause that none does. `place` is where the page before
@@ -82,7 +62,3 @@ def moment(text: str) -> datetime | None:
         return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
-
-
-def _printable(text: str) -> bool:
-    return len(text) <= TEXT_CHARACTERS_MAX and text.isprintable()

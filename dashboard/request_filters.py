@@ -2,54 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import urlencode
 
-from starlette.datastructures import QueryParams
-
+from headgate.dashboard.address_filters import AddressFilters
 from headgate.tables.conditions import Conditions
 
 STATEMENT_PARAMETERS = 4
 """Those that `dashboard_requests` has before its clauses."""
-TEXT_CHARACTERS_MAX = 100
-"""Longest value of a filter; ids and routes are shorter."""
 STATUSES = {"2xx": (200, 299), "4xx": (400, 499), "5xx": (500, 599)}
 """Statuses by their class: first and last."""
 IDEMPOTENCIES = ("fresh", "replayed", "conflict")
 
 
 @dataclass(frozen=True, slots=True)
-class RequestFilters:
-    """Each is empty for all. Equal filters show the same rows, so they can be part of a key."""
+class RequestFilters(AddressFilters):
+    """Which requests."""
 
     request: str = ""
     """One request id."""
     key: str = ""
     payment: str = ""
     status: str = ""
+    """A class of STATUSES; another word is as none."""
     code: str = ""
     route: str = ""
     """What the route's template holds."""
     idempotency: str = ""
-    before: str = ""
-    """The request behind which this page goes on."""
-
-    @classmethod
-    def of(cls, query: QueryParams) -> RequestFilters:
-        """Those of an address; what is not known or too long is left out."""
-        given = {each.name: query.get(each.name, "").strip() for each in fields(cls)}
-        if given["status"] not in STATUSES:
-            given["status"] = ""
-        return cls(**{name: text for name, text in given.items() if _usable(text)})
-
-    def behind(self, request_id: str) -> RequestFilters:
-        """The same, from behind a request on."""
-        return replace(self, before=request_id)
-
-    def __str__(self) -> str:
-        """As the query of an address."""
-        return urlencode({name: text for name, text in asdict(self).items() if text})
 
     def clauses(self, place: tuple[datetime, str] | None) -> tuple[Conditions, str]:
         """What an index serves, and the clauses that none does. `place` is where the page before
@@ -68,13 +47,9 @@ class RequestFilters:
         ):
             if text:
                 also.add(f"{column} = {{}}", text)
-        if self.status:
+        if self.status in STATUSES:
             also.add("status between {} and {}", *STATUSES[self.status])
         if self.route:
             also.add("position({} in route) > 0", self.route)
         indexed.values += also.values
         return indexed, also.where
-
-
-def _usable(text: str) -> bool:
-    return len(text) <= TEXT_CHARACTERS_MAX and text.isprintable()

@@ -42,6 +42,11 @@ class Front:
         else:
             await self.edge(scope, receive, send)
 
+    async def let_go(self) -> None:
+        """End the connections of those who follow events or look at live pages."""
+        self.edge.state.services.events.tip.close()
+        await self.place.hub.close()
+
 
 def is_for_people(path: str) -> bool:
     """Whether the dashboard answers this path."""
