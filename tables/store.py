@@ -150,7 +150,7 @@ def _fact_and_operation_columns(decided: Sequence[Decided]) -> list[object]:
         [item.decision.refusal and item.decision.refusal.code for item in decided],
         [_first_sequence(item.decision) for item in decided],
         [_last_sequence(item.decision) for item in decided],
-        [_dump(item.decision.requests) for item in decided],
+        [dump_requests(item.decision.requests) for item in decided],
         [item.partition for item in decided],
         [item.offset for item in decided],
         [bytes_ for _, bytes_, _ in facts],
@@ -168,8 +168,8 @@ def _last_sequence(decision: Decision) -> int:
     return decision.facts[-1].sequence if decision.facts else 0
 
 
-def _dump(requests: Sequence[Outgoing]) -> str:
-    """The requests as JSON, to be sent again with the same bytes."""
+def dump_requests(requests: Sequence[Outgoing]) -> str:
+    """The requests as JSON, in the form in which `operations` keeps them."""
     if not requests:
         return "[]"
     parts = (
