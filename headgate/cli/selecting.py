@@ -1,0 +1,129 @@
+"""The options that say which records are meant, the same for every verb that reads a source."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from datetime import UTC, datetime
+
+from headgate.cli import values
+from headgate.replay.selection import DEFAULT_TOPICS, LAST_MAX, Place, Selection, checked, offsets
+from headgate.streams.clock import now_ms
+from headgate.streams.settings import Settings, settings
+
+_PLACE = re.compile(r"(?:([A-Za-z0-9._-]{1,249}):)?([0-9]{1,9}):([0-9]{1,18})")
+_NAMESPACE = re.compile(r"([a-z][a-z0-9_]{0,30})?")
+
+
+def add_selection(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a selection, and `--namespace`."""
+    group = parser.add_argument_group("which records")
+    topics = " and ".join(DEFAULT_TOPICS)
+    group.add_argument(
+        "--topic",
+        action="append",
+        default=[],
+        metavar="TOPIC",
+        help=f"without the namespace's prefix; may be repeated (default: {topics}; of a file, all)",
+    )
+    _add_times(group)
+    for option, what in (
+        ("--from", "the first offset"),
+        ("--to", "the offset behind the last one"),
+    ):
+        group.add_argument(
+            option,
+            dest=f"{option[2:]}_places",
+            type=place,
+            action="append",
+            default=[],
+            metavar="[TOPIC:]PARTITION:OFFSET",
+            help=f"{what}; partitions that neither --from nor --to names are left out",
+        )
+    group.add_argument(
+        "--key", action="append", default=[], help="such as a payment's id; may be repeated"
+    )
+    group.add_argument("--last", type=last, default=None, metavar="N", help="the newest N of those")
+    add_namespace(group)
+
+
+def _add_times(group: argparse._ArgumentGroup) -> None:
+    when = "an ISO time (UTC unless it says otherwise), or how long ago: 90s, 30m, 1h, 2d"
+    group.add_argument("--since", type=moment, default=None, metavar="TIME", help=when)
+    group.add_argument(
+        "--until", type=moment, default=None, metavar="TIME", help="before this time"
+    )
+
+
+def add_namespace(group: argparse._ArgumentGroup | argparse.ArgumentParser) -> None:
+    """Add `--namespace`."""
+    group.add_argument(
+        "--namespace",
+        type=namespace,
+        default=None,
+        metavar="NAME",
+        help="of the log (default: HEADGATE_NAMESPACE)",
+    )
+
+
+def selection_of(given: argparse.Namespace) -> Selection:
+    """What the options of `add_selection` select. Raises WrongSelection."""
+    topics = tuple(dict.fromkeys(given.topic))
+    return checked(
+        Selection(
+            topics=topics,
+            since_ms=given.since,
+            until_ms=given.until,
+            starts=offsets("--from", given.from_places, topics),
+            ends=offsets("--to", given.to_places, topics),
+            keys=frozenset(key.encode() for key in given.key),
+            last=given.last,
+        )
+    )
+
+
+def settings_of(given: argparse.Namespace) -> Settings:
+    """The settings of this process, of another namespace when one is given."""
+    if given.namespace is None:
+        return settings()
+    return settings().model_copy(update={"namespace": given.namespace})
+
+
+def moment(text: str) -> int:
+    """`2026-11-26T10:00:00Z`, `2026-11-26 10:00`, `1h` or `30m ago` in milliseconds since 1970."""
+    if re.fullmatch(r"[0-9]{1,9}[smhd]( ago)?", text):
+        return now_ms() - values.seconds(text.removesuffix(" ago")) * 1000
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no time; say 2026-11-26T10:00:00Z, or how long ago: 90s, 30m, 1h, 2d"
+        ) from None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return round(at.timestamp() * 1000)
+
+
+def place(text: str) -> Place:
+    """`3:17`, or `payments.commands:3:17`."""
+    found = _PLACE.fullmatch(text)
+    if found is None:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no place; say PARTITION:OFFSET such as 3:17, or TOPIC:PARTITION:OFFSET"
+        )
+    return Place(found[1], int(found[2]), int(found[3]))
+
+
+def last(text: str) -> int:
+    """A whole number of at least one."""
+    if not (text.isascii() and text.isdigit() and 0 < int(text[:12]) <= LAST_MAX):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to {LAST_MAX}")
+    return int(text)
+
+
+def namespace(text: str) -> str:
+    """A namespace's name; empty is the live one."""
+    if _NAMESPACE.fullmatch(text) is None:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no namespace: a small letter, then small letters, digits and _"
+        )
+    return text
