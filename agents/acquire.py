@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
+from headgate.agents.acquirers.guard import permitted
 from headgate.agents.acquirers.protocol import Acquirer, Answer, Callback
 from headgate.agents.bank_words import (
     CALLBACKS_MAX,
@@ -43,7 +44,7 @@ class Acquire:
         self, settings: Settings, attempts: AcquirerAttempts, bus: Bus, acquirer: Acquirer
     ) -> None:
         self._settings = settings
-        self._acquirer = acquirer
+        self._acquirer = permitted(settings, acquirer)
         self._calls: dict[BankCall, Call] = {
             "authorize": acquirer.authorize,
             "capture": acquirer.capture,

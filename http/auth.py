@@ -41,6 +41,7 @@ class Authenticator:
         self._refreshed_for_s = settings.configuration_refresh_ms / 1000
         self._retry_after_s = settings.retry_after_s
         self._secret_key = settings.secret_key
+        self._scratch = settings.scratch
         self._read = configuration.now
         self._by_hash: dict[bytes, ApiKey] = {}
         self._unknown: dict[bytes, float] = {}
@@ -109,6 +110,10 @@ class Authenticator:
         return ApiKeyInvalid("The API key or its secret is wrong.")
 
     def _check_allowed(self, key: ApiKey, scope: Scope) -> None:
+        if self._scratch and key.mode == "live":  # 08 R35
+            raise LivemodeMismatch(
+                f"This is a scratch namespace, which takes test keys only; {key.id} is a live key."
+            )
         if scope not in key.scopes:
             raise PermissionDenied(f"This needs the scope {scope}, which {key.id} does not have.")
         merchant = self._read.merchants.get(key.merchant_id)

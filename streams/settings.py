@@ -13,6 +13,8 @@ from headgate.streams.settings_of_people import PeopleKnobs
 from headgate.streams.settings_of_webhooks import PositiveInt, WebhookKnobs, seed_name, words
 
 PORT_MAX = 65_535
+SCRATCH = "scratch_"
+"""What the name of a scratch namespace begins with (08 R35)."""
 
 
 class Settings(WebhookKnobs, PeopleKnobs, CheckoutKnobs):
@@ -257,6 +259,12 @@ class Settings(WebhookKnobs, PeopleKnobs, CheckoutKnobs):
     def http_ports(self) -> list[int]:
         """Every port that the edge listens on, the main one first."""
         return list(dict.fromkeys([self.http_port, *map(int, words(self.http_more_ports))]))
+
+    @property
+    def scratch(self) -> bool:
+        """Whether this is a scratch namespace: one for trying out, which reaches no real bank, no
+        receiver but its own and no client with a live key (08 R35)."""
+        return self.namespace.startswith(SCRATCH)
 
     @property
     def schema_name(self) -> str:

@@ -90,6 +90,9 @@ class WebhookKnobs(BaseSettings):
     separated by commas. Anyone who may set a webhook URL reaches every web port in them."""
     webhook_networks_denied: str = ""
     """Further networks that webhooks must not be sent to, separated by commas; they win."""
+    scratch_sink: str = Field("", pattern=r"^(https?://[^/?#@\s]+)?$")
+    """The one receiver that webhooks of a scratch namespace may go to, as `http://127.0.0.1:9009`.
+    Empty is none. Other namespaces do not look at it."""
     webhook_header_bytes_max: PositiveInt = 16_384
     """Longest header block of a receiver's answer; a longer one fails the attempt."""
     webhook_idle_s: PositiveInt = 30

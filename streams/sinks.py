@@ -8,7 +8,8 @@ from typing import Self
 
 from headgate.streams.addresses import check_address, is_loopback
 from headgate.streams.errors import WebhookUrlForbidden
-from headgate.streams.settings_of_webhooks import WebhookKnobs, words
+from headgate.streams.settings import Settings
+from headgate.streams.settings_of_webhooks import words
 from headgate.streams.targets import Address, Target, parse_url
 
 _FIRST_FREE_PORT = 1024
@@ -52,15 +53,19 @@ class Sinks:
     """Networks of the operator's own that would be refused."""
     denied: tuple[IPv4Network | IPv6Network, ...] = ()
     """Further networks that nothing may be sent to; they win over `allowed`."""
+    only: str | None = None
+    """The one origin that a scratch namespace sends to, empty for none (08 R35); None: any."""
 
     @classmethod
-    def of(cls, settings: WebhookKnobs) -> Self:
+    def of(cls, settings: Settings) -> Self:
         """The sinks of this process. The settings have been validated."""
         return cls(
-            settings.webhook_allow_loopback,
+            # In a scratch namespace `only` says which one receiver of this machine is meant.
+            settings.webhook_allow_loopback or settings.scratch,
             frozenset(words(settings.webhook_own_hosts.lower())),
             tuple(map(ip_network, words(settings.webhook_networks_allowed))),
             tuple(map(ip_network, words(settings.webhook_networks_denied))),
+            settings.scratch_sink if settings.scratch else None,
         )
 
     def check_url(self, url: str, *, livemode: bool = False) -> Target:
@@ -71,6 +76,8 @@ class Sinks:
         address (04 §10.4).
         """
         target = parse_url(url)
+        if self.only is not None:
+            _check_own(target, self.only)
         if livemode and target.scheme != "https":
             raise WebhookUrlForbidden("In live mode the webhook URL must begin with https://.")
         if livemode and target.address is not None:
@@ -120,6 +127,16 @@ def _names_loopback(target: Target) -> bool:
     if target.address is not None:
         return is_loopback(target.address)
     return target.host == "localhost" or target.host.endswith(".localhost")
+
+
+def _check_own(target: Target, only: str) -> None:
+    """08 R35: a scratch namespace, whose rows may be copies of real ones, reaches no merchant."""
+    own = parse_url(only) if only else None
+    if own is None or (own.scheme, own.authority) != (target.scheme, target.authority):
+        raise WebhookUrlForbidden(
+            "This is a scratch namespace: webhooks go to its own receiver only, which "
+            + (f"is {only}." if only else "HEADGATE_SCRATCH_SINK names; it names none.")
+        )
 
 
 def _development(target: Target) -> str:

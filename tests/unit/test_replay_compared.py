@@ -10,59 +10,15 @@ import pytest
 
 from headgate.replay import differences, fold
 from headgate.replay.compared import Comparison, compared
-from headgate.replay.decisions import Asked, Recording, operation_record
+from headgate.replay.decisions import Recording
 from headgate.replay.fold import folded
 from headgate.replay.recorded import Recorded, SourceUnreadable
-from headgate.streams.codec import encode
 from headgate.streams.commands import CapturePayment, Command, RefundPayment
 from headgate.tables import payments
 from headgate.tables.payment import Payment
 from headgate.tables.payments import Decision
-from tests.unit.builders import AT_MS, an_answer, asks, create
-
-STEP_MS = 7
-
-
-def command_record(command: Command, offset: int) -> Recorded:
-    """A command as it stands on the log."""
-    return Recorded(
-        topic="payments.commands",
-        partition=0,
-        offset=offset,
-        at_ms=AT_MS + offset * STEP_MS,
-        key=command.payment_id.encode(),
-        value=encode(command),
-        headers=(),
-    )
-
-
-def life() -> list[Recorded]:
-    """Created, approved, refunded, refused: some commands and where they stand."""
-    commands: list[Command] = [
-        create(),
-        an_answer("approved"),
-        asks(RefundPayment, create(), amount=20_000),
-        asks(RefundPayment, create(), "too-much", amount=90_000),
-    ]
-    return [command_record(command, offset) for offset, command in enumerate(commands)]
-
-
-def recorded(commands: Iterable[Recorded], *, operations: bool = True) -> list[Recorded]:
-    """A source: commands with what they came to when it was recorded."""
-    commands = list(commands)
-    made = folded(commands)
-    found = list(commands)
-    for record in commands:
-        asked = Asked.of(record)
-        if asked is None or (outcome := made.outcomes.get(asked.command_id)) is None:
-            continue
-        told = [made.facts[asked.payment_id][n] for n in outcome.sequences]
-        found += [
-            replace(record, topic="payments.facts", offset=100 * record.offset + n, value=value)
-            for n, value in enumerate(told)
-        ]
-        found += [operation_record(asked, outcome)] if operations else []
-    return found
+from tests.unit.builders import asks, create
+from tests.unit.replay_lives import command_record, life, recorded
 
 
 def verified(source: Iterable[Recorded]) -> Comparison:
