@@ -15,8 +15,9 @@ _PLACE = re.compile(r"(?:([A-Za-z0-9._-]{1,249}):)?([0-9]{1,9}):([0-9]{1,18})")
 _NAMESPACE = re.compile(r"([a-z][a-z0-9_]{0,30})?")
 
 
-def add_selection(parser: argparse.ArgumentParser) -> None:
-    """Add the options of a selection, and `--namespace`."""
+def add_selection(parser: argparse.ArgumentParser, *, short: bool = False) -> None:
+    """Add the options of a selection, and `--namespace`. `short` ones have further names, which
+    mean something else to verbs that send."""
     group = parser.add_argument_group("which records")
     topics = " and ".join(DEFAULT_TOPICS)
     group.add_argument(
@@ -27,24 +28,33 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
         help=f"without the namespace's prefix; may be repeated (default: {topics}; of a file, all)",
     )
     _add_times(group)
-    for option, what in (
-        ("--from", "the first offset"),
-        ("--to", "the offset behind the last one"),
+    _add_offsets(group, short=short)
+    group.add_argument(
+        "--payment",
+        *(["--key"] if short else []),
+        dest="keys",
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="the key of the records, such as a payment's id; may be repeated",
+    )
+    group.add_argument("--last", type=last, default=None, metavar="N", help="the newest N of those")
+    add_namespace(group)
+
+
+def _add_offsets(group: argparse._ArgumentGroup, *, short: bool) -> None:
+    for names, what in (
+        (("--begin", "--from"), "the first offset"),
+        (("--end", "--to"), "the offset behind the last one"),
     ):
         group.add_argument(
-            option,
-            dest=f"{option[2:]}_places",
+            *names[: 2 if short else 1],
             type=place,
             action="append",
             default=[],
             metavar="[TOPIC:]PARTITION:OFFSET",
-            help=f"{what}; partitions that neither --from nor --to names are left out",
+            help=f"{what}; partitions that neither --begin nor --end names are left out",
         )
-    group.add_argument(
-        "--key", action="append", default=[], help="such as a payment's id; may be repeated"
-    )
-    group.add_argument("--last", type=last, default=None, metavar="N", help="the newest N of those")
-    add_namespace(group)
 
 
 def _add_times(group: argparse._ArgumentGroup) -> None:
@@ -74,9 +84,9 @@ def selection_of(given: argparse.Namespace) -> Selection:
             topics=topics,
             since_ms=given.since,
             until_ms=given.until,
-            starts=offsets("--from", given.from_places, topics),
-            ends=offsets("--to", given.to_places, topics),
-            keys=frozenset(key.encode() for key in given.key),
+            starts=offsets("--begin", given.begin, topics),
+            ends=offsets("--end", given.end, topics),
+            keys=frozenset(key.encode() for key in given.keys),
             last=given.last,
         )
     )

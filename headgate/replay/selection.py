@@ -81,11 +81,11 @@ class Selection:
         found = [word for topic in self.topics for word in ("--topic", topic)]
         for option, at_ms in (("--since", self.since_ms), ("--until", self.until_ms)):
             found += [option, iso(at_ms)] if at_ms is not None else []
-        for option, offsets in (("--from", self.starts), ("--to", self.ends)):
+        for option, offsets in (("--begin", self.starts), ("--end", self.ends)):
             for (topic, partition), offset in offsets.items():
                 found += [option, f"{topic}:{partition}:{offset}"]
         for key in sorted(self.keys):
-            found += ["--key", key.decode()]
+            found += ["--payment", key.decode()]
         return found if self.last is None else [*found, "--last", str(self.last)]
 
 
@@ -97,8 +97,8 @@ def checked(selection: Selection) -> Selection:
     for part in selection.starts.keys() & selection.ends.keys():
         if selection.starts[part] > selection.ends[part]:
             raise WrongSelection(
-                f"--from {selection.starts[part]} of {part[0]}, partition {part[1]}, is behind its"
-                f" --to {selection.ends[part]}"
+                f"--begin {selection.starts[part]} of {part[0]}, partition {part[1]}, is behind its"
+                f" --end {selection.ends[part]}"
             )
     return selection
 

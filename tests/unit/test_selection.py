@@ -42,8 +42,9 @@ def test_nothing_typed_excludes_nothing() -> None:
 def test_every_option_has_its_place() -> None:
     found = typed(
         "--topic", FACTS, "--topic", FACTS, "--since", "2026-11-26T10:00:00Z", "--until",
-        "2026-11-26T12:00:00+01:00", "--from", "3:17", "--to", f"{FACTS}:3:20", "--key", "pay_1",
-        "--key", "pay_2", "--last", "5",
+        "2026-11-26T12:00:00+01:00", "--begin", "3:17", "--end", f"{FACTS}:3:20",
+        "--payment", "pay_1",
+        "--payment", "pay_2", "--last", "5",
     )  # fmt: skip
     assert found == Selection(
         topics=(FACTS,),
@@ -91,8 +92,8 @@ def test_a_time_is_utc_unless_it_says_otherwise(text: str) -> None:
     ("words", "said"),
     [
         (["--since", "yesterday"], "'yesterday' is no time; say 2026-11-26T10:00:00Z, or how long"),
-        (["--from", "17"], "'17' is no place; say PARTITION:OFFSET such as 3:17"),
-        (["--to", "3:-1"], "'3:-1' is no place"),
+        (["--begin", "17"], "'17' is no place; say PARTITION:OFFSET such as 3:17"),
+        (["--end", "3:-1"], "'3:-1' is no place"),
         (["--last", "0"], "'0' is no whole number from 1 to"),
         (["--last", "9" * 30], "is no whole number from 1 to"),
         (["--namespace", "Prod"], "'Prod' is no namespace"),
@@ -110,10 +111,10 @@ def test_what_cannot_be_read_is_told(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--from", "3:17"], f"may be of {COMMANDS} or {FACTS}: name one with --topic"),
-        (["--topic", FACTS, "--to", f"{COMMANDS}:3:1"], f"names {COMMANDS}, and --topic does not"),
-        (["--topic", FACTS, "--to", "3:1", "--to", "3:2"], "names partition 3 of .* twice"),
-        (["--topic", FACTS, "--from", "3:2", "--to", "3:1"], "is behind its --to 1"),
+        (["--begin", "3:17"], f"may be of {COMMANDS} or {FACTS}: name one with --topic"),
+        (["--topic", FACTS, "--end", f"{COMMANDS}:3:1"], f"names {COMMANDS}, and --topic does not"),
+        (["--topic", FACTS, "--end", "3:1", "--end", "3:2"], "names partition 3 of .* twice"),
+        (["--topic", FACTS, "--begin", "3:2", "--end", "3:1"], "is behind its --end 1"),
         (["--since", "1h", "--until", "2h"], "is not before --until"),
     ],
 )
@@ -231,6 +232,15 @@ def test_each_partition_keeps_its_order_whatever_its_times(
 def test_a_place_is_what_was_typed() -> None:
     parser = argparse.ArgumentParser()
     add_selection(parser)
-    given = parser.parse_args(["--from", f"{COMMANDS}:3:17", "--to", "4:18"])
-    assert given.from_places == [Place(COMMANDS, 3, 17)]
-    assert given.to_places == [Place(None, 4, 18)]
+    given = parser.parse_args(["--begin", f"{COMMANDS}:3:17", "--end", "4:18"])
+    assert given.begin == [Place(COMMANDS, 3, 17)]
+    assert given.end == [Place(None, 4, 18)]
+
+
+def test_verbs_that_do_not_send_know_shorter_names_too() -> None:
+    parser = argparse.ArgumentParser()
+    add_selection(parser, short=True)
+    words = ["--topic", FACTS, "--from", "3:17", "--to", "3:18", "--key", "pay_1"]
+    assert selection_of(parser.parse_args(words)) == typed(
+        "--topic", FACTS, "--begin", "3:17", "--end", "3:18", "--payment", "pay_1"
+    )
