@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from headgate.streams.facts import ChildSnapshot, Fact, FactType, PaymentSnapshot, Request
+from headgate.tables.inquiries import Inquiry
 
 _POSITION = Field(
     description="What had been settled when this was read, such as `payments.commands/3@18422`; "
@@ -63,9 +64,9 @@ class RefusalAnswer(BaseModel):
 
 
 class TimelineEntry(BaseModel):
-    """A fact, or a command that was refused."""
+    """A fact, a command that was refused, or a question to the bank that was asked by hand."""
 
-    kind: Literal["fact", "refused"]
+    kind: Literal["fact", "refused", "inquiry"]
     sequence: int | None = Field(description="Of the fact; there are no gaps in a payment.")
     event_id: str | None
     type: FactType | None
@@ -75,6 +76,7 @@ class TimelineEntry(BaseModel):
     )
     child: ChildSnapshot | None = Field(description="The capture, refund ... that it is about.")
     refusal: RefusalAnswer | None
+    inquiry: Inquiry | None = Field(default=None, description="With the kind `inquiry` only.")
     request: Request
     topic: str
     partition: int

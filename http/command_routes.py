@@ -34,5 +34,6 @@ def command_routes(services: Services) -> list[Route]:
         at(f"{PAYMENT}/increment", POST=commands.increment),
         at(f"{PAYMENT}/simulate", POST=simulating.simulate),
         at(f"{PAYMENT}/resolve", POST=commands.resolve),
+        at(f"{PAYMENT}/inquire", POST=commands.inquire),
         at(f"{API}/refunds/{{id}}/cancel", POST=refunding.cancel),
     ]

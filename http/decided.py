@@ -24,6 +24,7 @@ STATUS_OF = {
     "payment.increment": 200,
     "payment.authenticate": 200,
     "payment.resolve": 200,
+    "payment.inquire": 200,
     "refund.cancel": 200,
 }
 """With which status each command is answered that was not refused."""

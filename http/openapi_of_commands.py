@@ -12,6 +12,7 @@ from headgate.http.problems_of_payments import (
     CaptureExceedsAuthorized,
     ChildNotInReview,
     CommandRefused,
+    NotInDoubt,
     PaymentAlreadyCaptured,
     PaymentNotAwaitingAction,
     PaymentNotCancelable,
@@ -21,6 +22,7 @@ from headgate.http.problems_of_payments import (
     RefundExceedsRefundable,
     RefundNotCancelable,
     TooManyChildren,
+    TooManyInquiries,
     VoidExceedsCapturable,
 )
 from headgate.http.problems_of_requests import (
@@ -32,6 +34,7 @@ from headgate.http.schemas_of_commands import (
     CancelRequest,
     CaptureRequest,
     IncrementRequest,
+    InquireRequest,
     RefundCancelRequest,
     RefundRequest,
     ResolveRequest,
@@ -39,6 +42,7 @@ from headgate.http.schemas_of_commands import (
     SimulateRequest,
 )
 from headgate.streams.facts import ChildSnapshot
+from headgate.tables.inquiries import Inquiry
 
 _EVERY: Kinds = (CommandRefused, IdempotencyKeyMissing, *WAITING)
 _PAYMENT = f"{API}/payments/{{id}}"
@@ -108,6 +112,13 @@ COMMANDS = (
         (ResolveRequest, {"child_id": "rfnd_aaaaaaaaaaaaaaaa", "outcome": "succeeded",
                           "evidence": "Statement of 26 November, line 14"}),
         scope="operator", answers=_CHILD_OR_LATER,
+    ),
+    _command(
+        f"{_PAYMENT}/inquire", "inquirePayment",
+        "Ask the bank now about something that it left in doubt", (NotInDoubt, TooManyInquiries),
+        (InquireRequest, {"child_id": "rfnd_aaaaaaaaaaaaaaaa",
+                          "reason": "The customer is on the phone"}),
+        scope="operator", answers={200: Inquiry, 202: PendingOperation},
     ),
     _command(
         f"{API}/refunds/{{id}}/cancel", "cancelRefund", "Take back a refund before its time",

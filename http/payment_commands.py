@@ -1,5 +1,5 @@
-"""`POST /payments/{id}/capture`, `/cancel`, `/reversals`, `/increment`: what is asked of a payment
-is answered with what was decided about it."""
+"""`POST /payments/{id}/capture`, `/cancel`, `/reversals`, `/increment`, and the operators'
+`/resolve` and `/inquire`: what is asked of a payment is answered with what was decided about it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from headgate.http.schemas_of_commands import (
     CancelRequest,
     CaptureRequest,
     IncrementRequest,
+    InquireRequest,
     ResolveRequest,
     ReversalRequest,
 )
@@ -26,6 +27,7 @@ from headgate.streams.commands import (
     CapturePayment,
     ClientCommand,
     IncrementPayment,
+    InquirePayment,
     ResolvePayment,
     ReversePayment,
 )
@@ -76,6 +78,12 @@ class PaymentCommands:
         is kept with the operation."""
         asker, asked = await self._asked(exchange, "operator", ResolveRequest, may_be_empty=False)
         return await self._take(exchange, asker, ResolvePayment, "/resolve", asked)
+
+    async def inquire(self, exchange: Exchange) -> Response:
+        """Ask the bank now about something in doubt. Why, and who did, is kept with the
+        operation."""
+        asker, asked = await self._asked(exchange, "operator", InquireRequest, may_be_empty=False)
+        return await self._take(exchange, asker, InquirePayment, "/inquire", asked)
 
     async def _asked(
         self, exchange: Exchange, scope: Scope, model: type[Model], *, may_be_empty: bool = True

@@ -9,6 +9,7 @@ Problem
     ├── of refunds             PaymentNotRefundable, RefundExceedsRefundable, RefundNotCancelable
     ├── of the rest            PaymentNotIncrementable, PaymentNotAwaitingAction,
     │                          ChildNotInReview, TooManyChildren
+    ├── of inquiries           NotInDoubt 409, TooManyInquiries
     └── CommandRefused         for a reason that this edge does not know yet
 """
 
@@ -178,6 +179,22 @@ class ChildNotInReview(Refused):
     code, title = "child_not_in_review", "Not in review"
     remedy = "Look at its state: only `needs_review` can be resolved, and once."
     sample = "rfnd_aaaaaaaaaaaaaaaa is succeeded."
+
+
+class NotInDoubt(Refused):
+    """The bank has said how this ended, or has not been asked yet: there is nothing to ask."""
+
+    status, code, title = 409, "not_in_doubt", "Not in doubt"
+    remedy = "Look at its state: only what is `in_doubt` or `needs_review` can be asked about."
+    sample = "The payment is captured, not in doubt: there is nothing to ask the bank."
+
+
+class TooManyInquiries(Refused):
+    """The bank was asked by hand about this payment as often as it may be."""
+
+    code, title = "too_many_inquiries", "Too many inquiries by hand"
+    remedy = "It is still asked by itself. Speak to the bank, then resolve what needs review."
+    sample = "The bank was asked 900 times by hand; that is all."
 
 
 class TooManyChildren(Refused):

@@ -77,6 +77,19 @@ class SimulateRequest(Asked):
     event: Literal["authentication.succeeded", "authentication.failed", "late_success"]
 
 
+class InquireRequest(Asked):
+    """What the bank is asked about out of turn, and why."""
+
+    child_id: ChildId | None = Field(
+        default=None,
+        description="A capture, refund, void, reversal or increment. Left out: the payment itself.",
+        examples=["rfnd_aaaaaaaaaaaaaaaa"],
+    )
+    reason: Annotated[
+        str, Field(min_length=1, max_length=REASON_CHARACTERS_MAX), AfterValidator(some_text)
+    ] = Field(examples=["The customer is on the phone"])
+
+
 class ResolveRequest(Asked):
     """How something ended that the bank left in doubt, and how that is known (08 R23)."""
 

@@ -34,7 +34,8 @@ Entry = dict[str, Any]
 
 
 class Timeline:
-    """Every fact of a payment, and every command that was refused, in the order of the log."""
+    """Every fact of a payment, every command that was refused, and every question that an operator
+    asked the bank by hand, in the order of the log."""
 
     def __init__(
         self,
@@ -77,7 +78,7 @@ class Timeline:
     def _entries(self, rows: Sequence[Row]) -> list[Entry]:
         return [
             {
-                **(_told(row) if row["payload"] is not None else _refused(row)),
+                **_shown(row),
                 "topic": self._topic,
                 "partition": row["partition"],
                 "offset": row["offset"],
@@ -112,6 +113,12 @@ def _conditions(until: datetime | int | None) -> Conditions:
     return conditions
 
 
+def _shown(row: Row) -> Entry:
+    if row["payload"] is not None:
+        return _told(row)
+    return _refused(row) if row["refusal"] is not None else _inquired(row)
+
+
 def _told(row: Row) -> Entry:
     """A fact: what it changed, and the child that it is about."""
     fact = orjson.loads(row["payload"])
@@ -132,17 +139,23 @@ def _told(row: Row) -> Entry:
 def _refused(row: Row) -> Entry:
     """A command that changed nothing, and why."""
     told = orjson.loads(row["result"]) if row["result"] else {}
+    why = {"code": row["refusal"], "detail": told.get("detail"), "param": told.get("param")}
+    return {**_untold(row), "kind": "refused", "refusal": why}
+
+
+def _inquired(row: Row) -> Entry:
+    """A question to the bank that an operator asked out of turn."""
+    return {**_untold(row), "kind": "inquiry", "inquiry": orjson.loads(row["result"])}
+
+
+def _untold(row: Row) -> Entry:
+    """What an entry has that no fact tells."""
     return {
-        "kind": "refused",
         "sequence": None,
         "event_id": None,
         "type": None,
         "change": {},
         "child": None,
-        "refusal": {
-            "code": row["refusal"],
-            "detail": told.get("detail"),
-            "param": told.get("param"),
-        },
+        "refusal": None,
         "request": {"id": row["request_id"], "idempotency_key": None},
     }

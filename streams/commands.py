@@ -21,7 +21,7 @@ ChildKind = Literal["capture", "void", "refund", "reversal", "increment"]
 BankCall = Literal["authorize", "inquire", "capture", "void", "refund", "reversal", "increment"]
 """What a bank is asked to do; the kinds of children are calls of the same name."""
 TimerKind = Literal["hold", "capture", "action", "refund"]
-Look = Annotated[int, Field(strict=True, ge=0, le=100)]
+Look = Annotated[int, Field(strict=True, ge=0, le=1000)]
 Id = Annotated[str, Field(max_length=255, pattern=r"^[^\x00]*$")]
 """An id, or another short word that a table is keyed by. Anybody may write to the log: what
 PostgreSQL would refuse must not be readable, so that it is a dead letter before a bank is asked."""
@@ -165,6 +165,15 @@ class ResolvePayment(ClientCommand):
     evidence: str
 
 
+class InquirePayment(ClientCommand):
+    """An operator asks the bank now, out of turn, what became of something in doubt."""
+
+    type: Literal["payment.inquire"] = "payment.inquire"
+    child_id: Id | None = None
+    """A capture, void, refund, reversal or increment; None: the payment itself."""
+    reason: str
+
+
 class Timer(CommandBase):
     """Settle reminds itself, through the delay topics."""
 
@@ -202,6 +211,7 @@ Command = Annotated[
     | IncrementPayment
     | AuthenticatePayment
     | ResolvePayment
+    | InquirePayment
     | Timer,
     Field(discriminator="type"),
 ]

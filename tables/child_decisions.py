@@ -6,10 +6,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, get_args
 
-from headgate.streams.commands import AcquirerAnswer, CancelRefund, Command, ResolvePayment
+from headgate.streams.commands import (
+    AcquirerAnswer,
+    CancelRefund,
+    Command,
+    InquirePayment,
+    ResolvePayment,
+)
 from headgate.streams.facts import Request
 from headgate.streams.frozen import but
-from headgate.tables import requests
+from headgate.tables import inquiries, requests
 from headgate.tables.children import Child, ChildStep, ChildTrigger, child_step, fact_of
 from headgate.tables.payment import Payment
 from headgate.tables.results import result_of
@@ -31,7 +37,7 @@ def decide_child(story: Story, child_id: str, command: Command, advance: Advance
         raise Refused(*_unknown(command))
     trigger = _trigger(child, command)
     step = child_step(child, trigger)
-    if step is None:
+    if step is None or (isinstance(command, AcquirerAnswer) and inquiries.is_late(child, command)):
         raise Refused(*_not_now(child, command))
     if isinstance(command, AcquirerAnswer):
         story.request = Request(id=child.request_id, idempotency_key=child.idempotency_key)
@@ -59,6 +65,8 @@ def _not_now(child: Child, command: Command) -> tuple[str, str]:
         return "refund_not_cancelable", f"The refund is {child.state} and cannot be canceled."
     if isinstance(command, ResolvePayment):
         return "child_not_in_review", f"It is {child.state}: only what needs review is resolved."
+    if isinstance(command, InquirePayment):
+        return "not_in_doubt", f"The {child.kind} is {child.state}: there is nothing to ask."
     approved = isinstance(command, AcquirerAnswer) and command.outcome == "approved"
     if approved and child.state != "succeeded":
         return APPROVED_TOO_LATE, f"The bank approved what was {child.state}."
@@ -70,10 +78,12 @@ def _trigger(child: Child, command: Command) -> ChildTrigger:
         return "cancel"
     if isinstance(command, ResolvePayment):
         return "resolved_succeeded" if command.outcome == "succeeded" else "resolved_failed"
+    if isinstance(command, InquirePayment):
+        return "inquire"
     if not isinstance(command, AcquirerAnswer):
         return "due"
     if command.outcome in ("unknown", "challenged"):
-        return "unknown" if command.look < len(requests.INQUIRY_DELAYS_MS) else "window_ended"
+        return inquiries.silence(command)
     return "approved" if command.outcome == "approved" else "declined"
 
 
@@ -100,6 +110,8 @@ def _move(story: Story, moved: _Moved, advance: Advance) -> None:
         story.tell(fact_of(after.kind, step.tells), **members)
     if step.trigger == "due":
         story.ask(requests.child_call(story.payment, after))
+    if step.trigger == "inquire":
+        inquiries.ask_about(story, after)
     if step.trigger == "unknown" and isinstance(command, AcquirerAnswer):
         inquiry = requests.child_inquiry(story.payment, after, command.look + 1)
         story.ask(inquiry, story.at_ms + requests.INQUIRY_DELAYS_MS[command.look])

@@ -20,8 +20,8 @@ Cause = Literal[
 """What made a child: the client, a timer, or the rule that sends money back."""
 
 ChildTrigger = Literal[
-    "due", "cancel", "approved", "declined", "unknown", "window_ended", "resolved_succeeded",
-    "resolved_failed",
+    "due", "cancel", "approved", "declined", "unknown", "no_news", "window_ended", "inquire",
+    "resolved_succeeded", "resolved_failed",
 ]  # fmt: skip
 """What may happen to a child. `declined` includes a bank that knows of nothing."""
 
@@ -125,18 +125,25 @@ CHILD_STEPS: tuple[ChildStep, ...] = (
     ChildStep(_OPEN, "approved", "succeeded", "succeeded", "the bank did it"),
     ChildStep(("submitted", "in_doubt"), "declined", "needs_review", "needs_review",
               "money that must go back did not: a person has to look", _BACK, unasked=True),
+    ChildStep(("needs_review",), "declined", "needs_review", None,
+              "the bank says so again: a person has to look", _BACK, unasked=True),
     ChildStep(_OPEN, "declined", "failed", "failed", "the bank refused, or knows of nothing"),
     ChildStep(("submitted",), "unknown", "in_doubt", "in_doubt",
               "no answer: the bank is asked again"),
     ChildStep(("in_doubt",), "unknown", "in_doubt", None, "still no answer"),
     ChildStep(("submitted", "in_doubt"), "window_ended", "needs_review", "needs_review",
               "the bank could not tell: an operator resolves it, reserved until then"),
+    ChildStep(("in_doubt",), "inquire", "in_doubt", None,
+              "an operator asks out of turn; it is asked in its turn all the same"),
+    ChildStep(("needs_review",), "inquire", "needs_review", None, "an operator asks once more"),
+    ChildStep(("in_doubt",), "no_news", "in_doubt", None, "asked by hand, and still no answer"),
+    ChildStep(("needs_review",), "no_news", "needs_review", None, "likewise"),
     ChildStep(("needs_review",), "resolved_succeeded", "succeeded", "succeeded",
               "an operator had evidence"),
     ChildStep(("needs_review",), "resolved_failed", "failed", "failed",
               "an operator had evidence"),
     ChildStep(("succeeded",), "declined", "failed", "failed",
-              "the bank returned it later: the amount can be refunded again", _REFUND),
+              "the bank returned it later, unasked: the amount can be refunded again", _REFUND),
 )  # fmt: skip
 """The whole machine of children (02 §8.2, 08 R20 to R23); the first row that fits counts. Whatever
 is not here changes nothing."""

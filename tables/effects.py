@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from headgate.tables import approving, moving
+from headgate.tables import approving, inquiries, moving
 from headgate.tables.story import Changes, Story, What
 from headgate.tables.transitions import Effect
 
@@ -16,6 +16,7 @@ EFFECTS: dict[Effect, Callable[[Story, What], Changes]] = {
     "approve": approving.approve,
     "fail": approving.fail,
     "look_again": approving.look_again,
+    "ask_now": inquiries.ask_now,
     "reverse": approving.reverse,
     "request_cancel": approving.request_cancel,
     "void": moving.void,

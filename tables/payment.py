@@ -90,6 +90,8 @@ class Payment(BaseModel):
     cancel_requested: bool = False
     hold_expired: bool = False
     """The hold's time is over: nothing more is captured, and the rest is released."""
+    asked_by_hand: int = 0
+    """How often operators asked the bank out of turn, about it or about a child."""
     children: tuple[Child, ...] = ()
     acquirer_reference: str | None = None
     error_code: str | None = None

@@ -15,6 +15,7 @@ from headgate.streams.commands import (
     Command,
     CreatePayment,
     IncrementPayment,
+    InquirePayment,
     RefundPayment,
     ResolvePayment,
     ReversePayment,
@@ -22,6 +23,7 @@ from headgate.streams.commands import (
 )
 from headgate.streams.facts import Request
 from headgate.streams.frozen import but
+from headgate.tables import inquiries
 from headgate.tables.child_decisions import APPROVED_TOO_LATE, decide_child
 from headgate.tables.effects import EFFECTS
 from headgate.tables.guards import GUARDS
@@ -51,7 +53,7 @@ def decide(payment: Payment | None, command: Command, at_ms: int) -> Decision:
         return Decision(None, refusal=Refusal("payment_unknown", "There is no such payment."))
     story = _story(payment, command, at_ms)
     try:
-        return _decided(story, command)
+        return _kept(payment, _decided(story, command))
     except Refused as refused:
         return Decision(payment, refusal=refused.refusal)
 
@@ -78,12 +80,15 @@ def _decided(story: Story, command: Command) -> Decision:
     if row is None:
         raise Refused(*refusal_of(story.payment, trigger, command))
     _apply(row, story, command)
-    decision = story.decided(result_of(story, command))
+    return story.decided(result_of(story, command))
+
+
+def _kept(before: Payment, decision: Decision) -> Decision:
+    """A decision that tells and asks nothing: it was so already, and the version counts only what
+    changed something."""
     if decision.facts or decision.requests:
         return decision
-    # It was so already: the version counts commands that changed something.
-    as_it_was = but(story.payment, version=story.payment.version - 1)
-    return replace(decision, payment=as_it_was)
+    return replace(decision, payment=before, children=())
 
 
 def _child_of(payment: Payment, command: Command) -> str | None:
@@ -93,7 +98,8 @@ def _child_of(payment: Payment, command: Command) -> str | None:
         return next(same, "")
     if isinstance(command, CancelRefund):
         return command.refund_id
-    if isinstance(command, ResolvePayment) or (isinstance(command, Timer) and command.child_id):
+    # One whose `child_id` is None is about the payment.
+    if isinstance(command, ResolvePayment | InquirePayment | Timer):
         return command.child_id
     return None
 
@@ -151,7 +157,7 @@ def _meaning(payment: Payment, answer: AcquirerAnswer) -> Trigger:
         partial = answer.amount < payment.amount and not payment.partial_authorization
         return "partly_approved" if partial else "approved"
     if answer.outcome == "unknown" or _still_asking(payment, answer):
-        return "unknown" if answer.look < len(INQUIRY_DELAYS_MS) else "window_ended"
+        return inquiries.silence(answer)
     return "challenged" if answer.outcome == "challenged" else "declined"
 
 
@@ -179,6 +185,7 @@ _ASKED: dict[type[Command], Trigger] = {
     RefundPayment: "refund",
     ReversePayment: "reverse",
     IncrementPayment: "increment",
+    InquirePayment: "inquire",
 }
 
 

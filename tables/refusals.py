@@ -38,11 +38,15 @@ REASONS: dict[Trigger, Reason] = {
     "not_authenticated": Reason(
         "payment_not_awaiting_action", "The payment is {state}: the bank asks the customer nothing."
     ),
+    "inquire": Reason(
+        "not_in_doubt", "The payment is {state}, not in doubt: there is nothing to ask the bank."
+    ),
     "challenged": _NO_ATTEMPT,
     "approved": _NO_ATTEMPT,
     "partly_approved": _NO_ATTEMPT,
     "declined": _NO_ATTEMPT,
     "unknown": _NO_ATTEMPT,
+    "no_news": _NO_ATTEMPT,
     "window_ended": _NO_ATTEMPT,
     "hold_ended": _MOOT,
     "capture_due": _MOOT,

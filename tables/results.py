@@ -9,19 +9,23 @@ from headgate.streams.commands import (
     ClientCommand,
     Command,
     CreatePayment,
+    InquirePayment,
     RefundPayment,
     ResolvePayment,
 )
+from headgate.tables.inquiries import inquiry_of
 from headgate.tables.payment import Payment
 from headgate.tables.story import Refusal, Story
 
 
 def result_of(story: Story, command: Command) -> bytes | None:
-    """The resource as the decision left it: a refund for refunds, else the payment with the
-    children that were made. None where no client asks, and for creates, whose answer the edge
-    knows before (`tables/created.py`)."""
+    """The resource as the decision left it: a refund for refunds, the question for inquiries, else
+    the payment with the children that were made. None where no client asks, and for creates, whose
+    answer the edge knows before (`tables/created.py`)."""
     if not isinstance(command, ClientCommand) or isinstance(command, CreatePayment):
         return None
+    if isinstance(command, InquirePayment):
+        return inquiry_of(story, command)
     owner, made = story.payment.owner, list(story.children.values())
     if made and isinstance(command, RefundPayment | CancelRefund | ResolvePayment):
         return made[-1].snapshot(owner).model_dump_json().encode()

@@ -36,7 +36,7 @@ MEANINGS: dict[Scope, str] = {
     "keys:read": "read the merchant and its API keys",
     "keys:write": "create, rotate and revoke API keys, and change the merchant",
     "test:write": "steer the simulated bank (test mode)",
-    "operator": "resolve payments that need a person; granted by the command line only",
+    "operator": "resolve payments that need a person, ask the bank about them; command line only",
 }
 
 

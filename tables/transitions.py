@@ -11,7 +11,8 @@ Trigger = Literal[
     "create", "dispatched", "risk_refused",
     "cancel", "reverse", "capture", "refund", "increment",
     "authenticated", "not_authenticated",
-    "challenged", "approved", "partly_approved", "declined", "unknown", "window_ended",
+    "inquire",
+    "challenged", "approved", "partly_approved", "declined", "unknown", "no_news", "window_ended",
     "hold_ended", "capture_due", "action_ended",
     "capture_succeeded", "capture_failed", "void_succeeded", "void_failed",
     "reversal_succeeded", "reversal_failed", "increment_succeeded",
@@ -26,9 +27,9 @@ Guard = Literal[
 """Conditions on the payment; `tables/guards.py` has each one's meaning."""
 
 Effect = Literal[
-    "none", "authorize", "challenge", "authorize_again", "approve", "fail", "look_again", "reverse",
-    "request_cancel", "void", "capture", "capture_due", "refund", "defer_refund", "increment",
-    "reverse_all", "bar", "release", "stand",
+    "none", "authorize", "challenge", "authorize_again", "approve", "fail", "look_again", "ask_now",
+    "reverse", "request_cancel", "void", "capture", "capture_due", "refund", "defer_refund",
+    "increment", "reverse_all", "bar", "release", "stand",
 ]  # fmt: skip
 """What a transition does besides telling facts; `tables/effects.py` has each one."""
 
@@ -135,6 +136,10 @@ TRANSITIONS: tuple[Transition, ...] = (
                (Step("payment.in_doubt", "in_doubt"),), "look_again",
                "no answer: the bank is asked what became of it, never charged again"),
     Transition("11u", ("in_doubt",), "unknown", None, (), "look_again", "still no answer"),
+    Transition("11h", ("in_doubt",), "inquire", None, (), "ask_now",
+               "an operator asks out of turn; it is asked in its turn all the same"),
+    Transition("11n", ("in_doubt", "requires_action"), "no_news", None, (), "none",
+               "asked by hand, and still no answer"),
     Transition("12m", ("in_doubt",), "approved", "manual", _AUTHORIZED, "approve",
                "the inquiry found it approved"),
     Transition("12a", ("in_doubt",), "approved", "automatic", _CAPTURED, "approve",

@@ -34,7 +34,8 @@ bank the payment's state stays; the amount is reserved, so that nothing can be s
 
 A hold ends after {hold} days. A customer whom the bank asks has {action} minutes, unless
 `expires_in` says otherwise. A bank that does not answer is asked again, each time later:
-{looks}. Then the attempt is reversed.
+{looks}. Then the attempt is reversed. An operator may
+ask in between (`inquire`): that question stands beside the others, which are asked all the same.
 
 ## The machine
 
@@ -69,7 +70,7 @@ resolves it.
 {refusals}
 """
 _ASKED: tuple[Trigger, ...] = (
-    "cancel", "reverse", "capture", "refund", "increment", "authenticated",
+    "cancel", "reverse", "capture", "refund", "increment", "authenticated", "inquire",
 )  # fmt: skip
 
 

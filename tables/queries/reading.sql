@@ -38,7 +38,7 @@ where payment_id = $1 and sequence <= $2 and split_part(type, '.', 1) = any($3::
 order by sequence
 
 -- name: timeline
--- What was told and what was refused, in the order of the log. $4 and $5 are where the page
+-- What was told, asked by hand and refused, in the order of the log. $4 and $5 are where the page
 -- before ended: an offset, and a sequence within its operation.
 select o.command_id, o.type as command, o.partition, o."offset", o.actor, o.request_id, o.refusal,
     o.result, o.created_at, coalesce(f.sequence, 0) as sequence, f.event_id, f.type, f.payload
@@ -46,7 +46,7 @@ from operations o left join facts f
     on f.payment_id = o.payment_id and f.sequence between o.first_sequence and o.last_sequence
 where o.payment_id = $1 and o.merchant_id = $2 and o.mode = $3
     and (o."offset", coalesce(f.sequence, 0)) > ($4, $5)
-    and (f.sequence is not null or o.refusal is not null) and {where}
+    and (f.sequence is not null or o.refusal is not null or o.type = 'payment.inquire') and {where}
 order by o."offset", f.sequence limit $6
 
 -- name: event

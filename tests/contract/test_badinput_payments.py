@@ -287,6 +287,7 @@ async def test_a_refund_that_is_none_is_404(till: Till, refund_id: str) -> None:
 async def test_only_an_operator_resolves(till: Till, authorized: str) -> None:
     body = {"child_id": "cap_x", "outcome": "succeeded", "evidence": "none"}
     check(await till.ask(authorized, "resolve", **body), 403, "permission_denied")
+    check(await till.ask(authorized, "inquire", reason="none"), 403, "permission_denied")
 
 
 # States

@@ -12,9 +12,11 @@ import httpx
 from headgate.embedded.stack import Stack
 from headgate.streams import ids
 from headgate.streams.bus import Bus, Record
+from headgate.streams.clock import now_ms
 from headgate.streams.codec import encode
 from headgate.streams.commands import ClientCommand
 from headgate.streams.topics import PAYMENT_COMMANDS
+from headgate.tables import acting
 from headgate.tables.payment import Payment
 from tests.system.harness_commands import publishing
 from tests.system.harness_edge import PAYMENTS
@@ -22,6 +24,8 @@ from tests.system.harness_place import until
 from tests.system.harness_running import Running, running_system
 
 KNOBS = "/api/v1/test/acquirer"
+OLGA = "opr_olga"
+"""Who runs Headgate."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,17 @@ class Shop:
         return await self.running.place.number(
             "select count(*) from acquirer_attempts where payment_id = $1", payment_id
         )
+
+    async def inquire(self, payment_id: str, reason: str) -> httpx.Response:
+        """Have the bank asked now, as an operator does."""
+        payment = await self.payment(payment_id)
+        token = acting.mint(
+            self.running.place.settings.secret_key, f"operator:{OLGA}", payment.merchant_id,
+            payment.mode, ["operator"], now_ms(),
+        )  # fmt: skip
+        headers = {"Authorization": f"Bearer {token}"}
+        path = f"{PAYMENTS}/{payment_id}/inquire"
+        return await self.running.edge.client.post(path, json={"reason": reason}, headers=headers)
 
     async def set_bank(self, **knobs: Any) -> httpx.Response:
         """Turn the bank's knobs; none resets it."""

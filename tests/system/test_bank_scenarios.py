@@ -9,8 +9,11 @@ import pytest
 import pytest_asyncio
 
 from headgate.embedded.stack import Stack
+from headgate.streams import ids
 from headgate.streams.commands import AuthenticatePayment, CapturePayment, RefundPayment
-from tests.system.harness_bank import KNOBS, Shop, trading
+from headgate.tables.inquiries import BY_HAND_FROM
+from tests.system.harness_bank import KNOBS, OLGA, Shop, trading
+from tests.system.harness_edge import PAYMENTS
 from tests.system.harness_place import holds
 
 pytestmark = [
@@ -38,6 +41,26 @@ async def silence_is_resolved_within_seconds(shop: Shop) -> None:
     await shop.tells(payment_id, "success")
     assert await shop.story(payment_id) == [*OPENING, "in_doubt", *PAID]
     assert await shop.calls(payment_id) == 4
+
+
+async def an_operator_asks_out_of_turn(shop: Shop) -> None:
+    """The bank of `timeout@upi` answers third questions and later ones: one by hand is enough, long
+    before its turn after 14 seconds; what comes in its turn changes nothing."""
+    payment_id = await shop.pay(vpa="timeout@upi")
+    await shop.tells(payment_id, "in_doubt")
+    asked = await shop.inquire(payment_id, "they call")
+    assert (asked.status_code, asked.json()["look"]) == (200, BY_HAND_FROM + 1), asked.text
+    payment = await shop.tells(payment_id, "success")
+    assert await shop.story(payment_id) == [*OPENING, "in_doubt", *PAID]
+    found = ids.command_id(payment_id, "inquire", f"{payment.attempt_id}:{BY_HAND_FROM + 1}")
+    refusal = "select refusal from operations where command_id = $1"
+    assert [row["refusal"] for row in await shop.running.place.rows(refusal, found)] == [None]
+    late = await shop.inquire(payment_id, "to be sure")
+    assert (late.status_code, late.json()["code"]) == (409, "not_in_doubt"), late.text
+    timeline = await shop.running.edge.client.get(f"{PAYMENTS}/{payment_id}/timeline")
+    by_hand = [entry for entry in timeline.json()["data"] if entry["kind"] == "inquiry"]
+    assert [entry["inquiry"]["reason"] for entry in by_hand] == ["they call"]
+    assert by_hand[0]["actor"] == f"operator:{OLGA}"
 
 
 async def three_d_secure_waits_for_the_customer(shop: Shop) -> None:
@@ -113,6 +136,7 @@ async def test_whatever_the_bank_plays_the_payment_comes_to_its_end(shop: Shop) 
     async with asyncio.TaskGroup() as group:
         for play in (
             silence_is_resolved_within_seconds,
+            an_operator_asks_out_of_turn,
             three_d_secure_waits_for_the_customer,
             a_capture_fails_once,
             a_refund_comes_back,

@@ -31,8 +31,10 @@ SUBMITTED = {
 }
 EXPECTED: dict[str, dict[str, str]] = {
     "submitted": SUBMITTED,
-    "in_doubt": SUBMITTED,
+    "in_doubt": {**SUBMITTED, "inquire": "in_doubt", "no_news": "in_doubt"},
     "needs_review": {
+        "inquire": "needs_review",
+        "no_news": "needs_review",
         "approved": "succeeded",
         "declined": "failed",
         "resolved_succeeded": "succeeded",
@@ -67,7 +69,7 @@ def test_what_may_happen_to_a_child(
 
 
 @pytest.mark.parametrize("kind", ["reversal", "void"])
-@pytest.mark.parametrize("state", ["submitted", "in_doubt"])
+@pytest.mark.parametrize("state", ["submitted", "in_doubt", "needs_review"])
 def test_money_that_must_go_back_and_did_not_needs_a_person_08_r23(
     kind: ChildKind, state: ChildState
 ) -> None:

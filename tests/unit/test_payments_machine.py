@@ -24,6 +24,7 @@ from headgate.streams.commands import (
     CapturePayment,
     Command,
     IncrementPayment,
+    InquirePayment,
     LateAuthorization,
     Outcome,
     RefundPayment,
@@ -33,6 +34,7 @@ from headgate.streams.commands import (
 )
 from headgate.streams.facts import Fact
 from headgate.tables.children import Child
+from headgate.tables.inquiries import BY_HAND_FROM
 from headgate.tables.payment import Payment
 from headgate.tables.payments import INQUIRY_DELAYS_MS, Decision, decide
 from tests.unit.builders import AT_MS, answer_to, asks, child_answer, create, timer
@@ -42,7 +44,7 @@ pytestmark = pytest.mark.timeout(300)
 
 OUTCOMES: list[Outcome] = ["approved", "declined", "unknown", "not_found"]
 LAST_LOOK = len(INQUIRY_DELAYS_MS)
-looks = st.sampled_from([0, 1, LAST_LOOK])
+looks = st.sampled_from([0, 1, LAST_LOOK, BY_HAND_FROM + 1, BY_HAND_FROM + 2])
 parts = st.integers(1, 60_000)
 
 
@@ -139,11 +141,14 @@ class Payments(RuleBasedStateMachine):
         waits = model.state in ("processing", "in_doubt")
         late = model.state in ("failed", "canceled") and outcome == "approved"
         legal = not seen and (waits or late)
+        no_news = outcome == "unknown" and look > BY_HAND_FROM
+        if no_news:  # The chain of inquiries goes on; before there is one, nobody asks by hand.
+            legal = not seen and model.state == "in_doubt"
         if legal and outcome == "approved":
             model.approved(amount)
-        elif legal and outcome == "unknown":
+        elif legal and outcome == "unknown" and not no_news:
             model.state = "failed" if look == LAST_LOOK else "in_doubt"
-        elif legal:
+        elif legal and not no_news:
             model.state = "failed"
         return self.decided(answer, legal=legal)
 
@@ -228,18 +233,33 @@ class Payments(RuleBasedStateMachine):
         answer = child_answer(self.payment, child, outcome, look)
         answer = answer.model_copy(update={"command_id": self.key()})
         legal = part.reserved and part.state != "requested"
-        if outcome == "unknown":
+        if outcome == "unknown" and look > BY_HAND_FROM:
+            legal = part.state in ("in_doubt", "needs_review")
+        elif outcome == "unknown":
             ended = look == LAST_LOOK
             legal = part.state in ("submitted", "in_doubt")
             self.end(part, "needs_review" if ended else "in_doubt", legal)
         elif outcome == "approved":
             self.end(part, "succeeded", legal)
         else:
-            legal = legal or (part.kind == "refund" and part.state == "succeeded")
+            # A bank returns a refund unasked; an inquiry that was slower undoes nothing.
+            returned = look == 0 and part.kind == "refund" and part.state == "succeeded"
+            legal = legal or returned
             back = part.kind in ("reversal", "void") and part.by != "client"
-            person = back and part.state != "needs_review"
-            self.end(part, "needs_review" if person else "failed", legal)
+            self.end(part, "needs_review" if back else "failed", legal)
         return self.decided(answer, legal=legal)
+
+    @rule(target=log, which=st.none() | st.integers(0, 50))
+    def inquire(self, which: int | None) -> tuple[Command, int]:
+        """An operator asks out of turn."""
+        child = None if which is None else self.some(which)
+        if child is None:
+            legal = self.model.state == "in_doubt"
+        else:
+            legal = self.model.parts[child.id].state in ("in_doubt", "needs_review")
+        about = child and child.id
+        command = asks(InquirePayment, self.payment, self.key(), child_id=about, reason="they call")
+        return self.decided(command, legal=legal)
 
     @precondition(lambda self: self.fold.payment and self.fold.payment.children)
     @rule(target=log, which=st.integers(0, 50), succeeded=st.booleans())
@@ -357,6 +377,8 @@ class Payments(RuleBasedStateMachine):
         first = [(r.attempt_id, r.type) for r in calls if r.type != "inquire"]
         assert len(set(first)) == len(first)
         assert [kind for _, kind in first].count("authorize") <= 1
+        by_hand = [(r.attempt_id, r.look) for r in calls if r.look > BY_HAND_FROM]
+        assert len(set(by_hand)) == len(by_hand)
 
     def teardown(self) -> None:
         """Replaying the whole log tells the same bytes (08 R10)."""

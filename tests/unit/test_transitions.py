@@ -16,6 +16,7 @@ from headgate.streams.commands import (
     CapturePayment,
     Command,
     IncrementPayment,
+    InquirePayment,
     RefundPayment,
     ResolvePayment,
     ReversePayment,
@@ -23,8 +24,9 @@ from headgate.streams.commands import (
 from headgate.streams.facts import State
 from headgate.tables.effects import EFFECTS
 from headgate.tables.guards import GUARDS, GUARDS_IN_WORDS
+from headgate.tables.inquiries import BY_HAND_FROM, BY_HAND_MAX, Inquiry
 from headgate.tables.payment import Payment
-from headgate.tables.payments import decide
+from headgate.tables.payments import Decision, decide
 from headgate.tables.refusals import REASONS
 from headgate.tables.requests import INQUIRY_DELAYS_MS
 from headgate.tables.transitions import TRANSITIONS, Effect, Guard, Trigger, rows
@@ -57,6 +59,11 @@ declined           !answered        failed           failed           failed    
 not_found          !answered        failed           failed           failed           !answered        !answered        !answered        !answered        !answered        !answered
 unknown            !answered        =                in_doubt         =                !answered        !answered        !answered        !answered        !answered        !answered
 window_ended       !answered        failed           failed           failed           !answered        !answered        !answered        !answered        !answered        !answered
+inquire            !doubt           !doubt           !doubt           =                !doubt           !doubt           !doubt           !doubt           !doubt           !doubt
+no_news            !answered        =                !answered        =                !answered        !answered        !answered        !answered        !answered        !answered
+challenged_by_hand !answered        =                requires_action  requires_action  !answered        !answered        !answered        !answered        !answered        !answered
+approved_by_hand   !answered        captured         captured         captured         !answered        !answered        !answered        =                =                =
+declined_by_hand   !answered        failed           failed           failed           !answered        !answered        !answered        !answered        !answered        !answered
 hold_timer         !moot            !moot            !moot            !moot            =                =                !moot            !moot            !moot            !moot
 capture_timer      !moot            !moot            !moot            !moot            =                !moot            !moot            !moot            !moot            !moot
 action_timer       !moot            failed           !moot            !moot            !moot            !moot            !moot            !moot            !moot            !moot
@@ -78,6 +85,7 @@ CODES = {
     "action": "payment_not_awaiting_action",
     "answered": "attempt_answered",
     "moot": "timer_moot",
+    "doubt": "not_in_doubt",
 }
 
 COMMANDS: dict[str, Callable[[Payment], Command]] = {
@@ -102,6 +110,11 @@ COMMANDS: dict[str, Callable[[Payment], Command]] = {
     "not_found": lambda _: an_answer("not_found"),
     "unknown": lambda _: an_answer("unknown"),
     "window_ended": lambda _: an_answer("unknown", len(INQUIRY_DELAYS_MS)),
+    "inquire": lambda p: asks(InquirePayment, p, reason="they call"),
+    "no_news": lambda _: an_answer("unknown", BY_HAND_FROM + 1),
+    "challenged_by_hand": lambda _: an_answer("challenged", BY_HAND_FROM + 1),
+    "approved_by_hand": lambda _: an_answer("approved", BY_HAND_FROM + 1),
+    "declined_by_hand": lambda _: an_answer("declined", BY_HAND_FROM + 1),
     "hold_timer": lambda p: timer(p, "hold"),
     "capture_timer": lambda p: timer(p, "capture"),
     "action_timer": lambda p: timer(p, "action"),
@@ -197,6 +210,44 @@ def test_a_bank_that_asks_its_customer_is_inquired_from_where_it_was(look: int) 
     decision = decide(in_state("in_doubt"), an_answer("challenged", look), LATER_MS)
     looks = [o.request.look for o in decision.requests if isinstance(o.request, AcquirerRequest)]
     assert looks == [look + 1]
+
+
+def looks_of(decision: Decision) -> list[int]:
+    """The numbers of the questions that go out."""
+    asked = (outgoing.request for outgoing in decision.requests)
+    return [request.look for request in asked if isinstance(request, AcquirerRequest)]
+
+
+def test_a_question_by_hand_goes_out_now_and_beside_the_chain() -> None:
+    """It neither takes a question of the schedule away nor adds one; a second click is a second
+    question, since an answer that is on record would only be told again."""
+    payment = in_state("in_doubt")
+    first = decide(payment, asks(InquirePayment, payment, reason="they call"), LATER_MS)
+    assert first.payment is not None
+    assert (looks_of(first), first.requests[0].not_before_ms) == ([BY_HAND_FROM + 1], None)
+    assert (first.facts, first.payment.state, first.payment.version) == ((), "in_doubt", 2)
+    second = decide(first.payment, asks(InquirePayment, payment, "key-b", reason="again"), LATER_MS)
+    assert looks_of(second) == [BY_HAND_FROM + 2]
+    told = Inquiry.model_validate_json(first.result or b"")
+    assert (told.look, told.reason, told.about) == (BY_HAND_FROM + 1, "they call", "authorize")
+
+    quiet = decide(first.payment, an_answer("unknown", BY_HAND_FROM + 1), LATER_MS)
+    assert (quiet.payment, quiet.facts, quiet.requests) == (first.payment, (), ())
+    in_turn = decide(first.payment, an_answer("unknown", 3), LATER_MS)
+    assert looks_of(in_turn) == [4]
+
+
+def test_a_customer_who_is_asked_by_a_bank_that_was_asked_by_hand_starts_no_second_chain() -> None:
+    decision = decide(in_state("in_doubt"), an_answer("challenged", BY_HAND_FROM + 1), LATER_MS)
+    assert looks_of(decision) == []
+
+
+def test_a_bank_is_asked_by_hand_only_so_often() -> None:
+    payment = in_state("in_doubt").model_copy(update={"asked_by_hand": BY_HAND_MAX})
+    decision = decide(payment, asks(InquirePayment, payment, reason="again"), LATER_MS)
+    assert decision.refusal is not None
+    assert decision.refusal.code == "too_many_inquiries"
+    assert (decision.payment, decision.requests) == (payment, ())
 
 
 def test_a_command_of_another_merchant_finds_no_payment() -> None:
