@@ -31,6 +31,7 @@ operating:
   merchant    create, list, activate, deactivate merchants; key: their API keys; user: their people
   operator    create, list, disable, enable operators of the dashboard; password: another one
   doctor      check everything this needs and say what to do
+  replay      send recorded traffic again, as load, and judge what came of it
 
 first steps:
   headgate up                                  then paste the curl line that it prints
@@ -49,8 +50,8 @@ PARTS = (
 """What `doctor` checks; a test holds this list to the checks, which are dear to import."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line."""
+def parser(verb: str | None = None) -> argparse.ArgumentParser:
+    """The command line. Options that are dear to import are there for `verb` alone."""
     top = argparse.ArgumentParser(
         prog="headgate",
         usage="headgate VERB [options]     (headgate VERB --help tells more)",
@@ -63,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
     )
     _add_local(verbs)
     _add_roles(verbs)
-    _add_operating(verbs)
+    _add_operating(verbs, verb)
     return top
 
 
@@ -98,7 +99,9 @@ def _add_roles(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     worker.add_argument("role", choices=("settle", "acquire", "notify"))
 
 
-def _add_operating(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_operating(
+    verbs: argparse._SubParsersAction[argparse.ArgumentParser], verb: str | None
+) -> None:
     verbs.add_parser("migrate", description="Bring the PostgreSQL schema up to date.")
     topics = verbs.add_parser("topics", description="Create the topics that are missing.")
     topics.add_argument(
@@ -107,6 +110,8 @@ def _add_operating(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
     _add_merchant(verbs)
     operator = verbs.add_parser("operator", description="People who see everything.")
     _add_people(operator, "an operator", of_merchant=False)
+    replay = verbs.add_parser("replay", description="Send recorded traffic again, and judge it.")
+    _add_dear(replay, "replay", verb)
     doctor = verbs.add_parser("doctor", description="Check everything that Headgate needs.")
     doctor.add_argument("--only", choices=PARTS, default=None, help="check one part only")
 
@@ -175,9 +180,16 @@ def _add_people(kind: argparse.ArgumentParser, who: str, *, of_merchant: bool) -
         each.add_argument("email", metavar="EMAIL")
 
 
+def _add_dear(options: argparse.ArgumentParser, name: str, verb: str | None) -> None:
+    """The options of a verb that has a file of them, when it is the verb that was typed."""
+    if name == verb:
+        importlib.import_module(f"headgate.cli.{name}_options").add_options(options)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb. What goes wrong on purpose is told in words, without a stack trace."""
-    given = parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    given = parser(words[0] if words else None).parse_args(words)
     if given.verb not in ALONE:
         _find_running()
     module = importlib.import_module(f"headgate.cli.{given.verb}")

@@ -79,6 +79,10 @@ class FreshIds:
 class RecordedIds:
     """The recorded ones: whatever is sent has been decided before."""
 
+    merchant_id: str
+    """Whose they are; under another merchant's key they would be new ones."""
+    mode: Mode = "test"
+
     def at(self, turn: int) -> RecordedIds:
         """The same each time."""
         del turn

@@ -80,6 +80,16 @@ class Options:
         return self.sink.removeprefix(TOPIC) if self.sink.startswith(TOPIC) else None
 
     @property
+    def repeats_log(self) -> bool:
+        """Whether the very same records are appended to the commands topic again."""
+        return self.same_ids and self.sink == "commands"
+
+    @property
+    def plays_for_somebody(self) -> bool:
+        """Whether there is a merchant for whom it is done."""
+        return self.topic is None and not self.repeats_log
+
+    @property
     def limits(self) -> Limits:
         """What bounds the sender."""
         return Limits(self.in_flight, self.patience_s, self.for_s)

@@ -27,37 +27,48 @@ from headgate.streams.topics import PAYMENT_COMMANDS
 class Outlook:
     """One source, read once."""
 
+    records: int = 0
+    """All of them."""
+    commands: int = 0
+    """Those of the commands topic."""
     steps: int = 0
     """Commands that an edge once sent."""
     unreadable: int = 0
     """Records of the commands topic that are no command of this version."""
-    first_at_ms: int | None = None
+    first_at_ms: int = 0
+    """When the first record was written."""
     children: dict[str, int] = field(default_factory=dict)
     """How many commands follow a payment's create, where any does."""
     stories: dict[str, BankStory] = field(default_factory=dict)
     """Payments whose bank did anything but approve."""
+    payments: set[str] = field(default_factory=set)
+    """Whom the steps are about, when that is to be remembered."""
+    remember: bool = False
     _asked: dict[str, int] = field(default_factory=dict)
     """Amounts of payments that their bank has not answered yet."""
 
     @classmethod
-    async def of(cls, source: Source) -> Outlook:
-        """Read the whole source. Raises what its `records` does."""
-        outlook = cls()
+    async def of(cls, source: Source, *, remember: bool = False) -> Outlook:
+        """Read the whole source; `remember` its payments. Raises what its `records` does."""
+        outlook = cls(remember=remember)
         async for record in source.records():
             outlook.look_at(record)
         return outlook
 
     def look_at(self, record: Recorded) -> None:
         """The next record of the source."""
+        self.first_at_ms = self.first_at_ms or record.at_ms
+        self.records += 1
         if record.topic != PAYMENT_COMMANDS.name:
             return
+        self.commands += 1
         command = command_of(record)
         if command is None:
             self.unreadable += 1
         elif isinstance(command, AcquirerAnswer):
             self._hear(command)
         elif is_step(command):
-            self._count(command, record.at_ms)
+            self._count(command)
 
     def scenario_of(self, create: CreatePayment) -> str | None:
         """What the bank is to play: what it was told to, else what comes nearest to what it did;
@@ -67,10 +78,10 @@ class Outlook:
         story = self.stories.get(create.payment_id)
         return story.scenario(create.method) if story else None
 
-    def _count(self, command: Command, at_ms: int) -> None:
+    def _count(self, command: Command) -> None:
         self.steps += 1
-        if self.first_at_ms is None:
-            self.first_at_ms = at_ms
+        if self.remember:
+            self.payments.add(command.payment_id)
         if isinstance(command, CreatePayment):
             if command.scenario is None:
                 self._asked[command.payment_id] = command.amount

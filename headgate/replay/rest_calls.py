@@ -32,6 +32,7 @@ API = "/api/v1"
 EXPIRY_MONTH, EXPIRY_YEAR, CVV = 12, 2099, "123"
 """Of test cards that stand for others."""
 CARD_UNKNOWN, KEY_UNKNOWN = "its card number is not recorded", "it had no idempotency key"
+OTHER_MERCHANT = "it is another merchant's"
 """Why something cannot be sent under its recorded ids."""
 Body = dict[str, Any]
 _COPIED = (
@@ -62,6 +63,9 @@ def call_of(step: Step, ids: Ids, shift_ms: int) -> Call:
     it is to be sent under its recorded ids.
     """
     recorded, key = step.recorded, ids.key(step.recorded)
+    whose = (recorded.merchant_id, recorded.mode)
+    if isinstance(ids, RecordedIds) and whose != (ids.merchant_id, ids.mode):
+        raise NotRepeatable(OTHER_MERCHANT)
     if key is None:
         raise NotRepeatable(KEY_UNKNOWN)
     if isinstance(recorded, CreatePayment):

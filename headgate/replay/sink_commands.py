@@ -41,7 +41,8 @@ class CommandsSink:
             await self._records.submit(record_of(self._settings, command, now_ms()))
         except LogUnavailable:
             return Outcome(0, "no_answer", again=True)
-        return Outcome(ACCEPTED, "", _made(command), command.payment_id)
+        made = command.payment_id if step.creates else ""  # A child may still be refused.
+        return Outcome(ACCEPTED, "", made, command.payment_id)
 
     async def rests(self, step: Step) -> bool:
         """As PostgreSQL has the payment."""
@@ -94,12 +95,3 @@ def fresh_command(step: Step, fresh: FreshIds, shift_ms: int) -> ClientCommand:
 
 def _moved(at_ms: int | None, shift_ms: int) -> int | None:
     return None if at_ms is None else at_ms + shift_ms
-
-
-def _made(command: ClientCommand) -> str:
-    """What the command makes, where that is known before it is decided."""
-    if isinstance(command, CreatePayment):
-        return command.payment_id
-    kind = {"payment.capture": "capture", "payment.refund": "refund"}
-    made = kind.get(type(command).model_fields["type"].default)
-    return ids.child_id(made, command.command_id) if made else ""

@@ -140,8 +140,7 @@ class RestSink:
     def _outcome(self, step: Step, answer: Answer) -> Outcome:
         status, payment_id = answer.status, self.payment_of(step)
         if 200 <= status < 300:  # noqa: PLR2004
-            made = payment_id if step.creates else str(_json(answer.body).get("id", ""))
-            return Outcome(status, "", made, payment_id)
+            return Outcome(status, "", payment_id if step.creates else _made(answer), payment_id)
         told = _json(answer.body)
         decline = told.get("decline_code")
         code = f"decline:{decline}" if decline else str(told.get("code") or status)
@@ -164,6 +163,12 @@ class RestSink:
 def _at_rest(payment: Mapping[str, Any]) -> bool:
     """Whether a payment, as it is shown, has nothing open at its bank."""
     return payment["state"] not in OPEN_STATES and not any(payment[name] for name in _PENDING)
+
+
+def _made(answer: Answer) -> str:
+    """What a step made; nothing is known to be made before it is decided."""
+    told = _json(answer.body)
+    return "" if told.get("object") == "operation" else str(told.get("id", ""))
 
 
 def _json(body: bytes) -> dict[str, Any]:

@@ -1,0 +1,80 @@
+"""`headgate replay`: recorded traffic as load, with a verdict at the end."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+
+from headgate.cli.replay_options import add_options, options_of
+from headgate.cli.selecting import selection_of, settings_of
+from headgate.replay.guards import NotAllowed
+from headgate.replay.journal import Journal
+from headgate.replay.options import Options, WrongOptions
+from headgate.replay.recorded import Source
+from headgate.replay.selection import WrongSelection
+from headgate.replay.sink_rest import EdgeAddressWrong
+from headgate.replay.sources import opened
+from headgate.replay.told import summary
+from headgate.replay.whole import Ending, Wanted, carry_out, folder_of
+from headgate.streams.clock import now_ms
+from headgate.streams.ids import draw_id
+from headgate.streams.settings import settings
+
+HOLDS, FAILS, WRONG, CUT = 0, 1, 2, 75
+"""Exit codes: the verdict holds, it does not, wrong usage, cut off and can be resumed."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Send, tell, judge."""
+    try:
+        return asyncio.run(_replay(arguments))
+    except (NotAllowed, WrongOptions, WrongSelection, EdgeAddressWrong) as error:
+        print(f"headgate replay: {error}", file=sys.stderr)
+        return WRONG
+
+
+async def _replay(given: argparse.Namespace) -> int:
+    if given.resume is not None:
+        wanted, source = _taken_up(given.resume)
+    else:
+        wanted, source = await _new(given)
+    ending = await carry_out(wanted, source, settings())
+    for line in summary(ending.run):
+        print(line)
+    return _said(ending)
+
+
+async def _new(given: argparse.Namespace) -> tuple[Wanted, Source]:
+    if given.source is None:
+        raise WrongOptions("say what to replay: a capture file, or `log`")
+    source = opened(given.source, selection_of(given), settings_of(given), partial=given.partial)
+    words = tuple(await source.frozen())
+    return Wanted(given.run_id or draw_id("run_"), options_of(given, words), now_ms()), source
+
+
+def _taken_up(run_id: str) -> tuple[Wanted, Source]:
+    """A run of which a journal is here. Raises RunUnknown."""
+    said = Journal.read(folder_of(settings()), run_id)
+    options = Options.remembered(said["options"])
+    parser = argparse.ArgumentParser()
+    add_options(parser)
+    words = parser.parse_args(options.source)
+    source = opened(words.source, selection_of(words), settings_of(words), partial=words.partial)
+    return Wanted(run_id, options, int(said["began_ms"]), said), source
+
+
+def _said(ending: Ending) -> int:
+    run_id = ending.run.run_id
+    if ending.end != "whole":
+        print(f"{run_id} did not come to its end: {ending.why}.", file=sys.stderr)
+        print(f"Go on with: headgate replay --resume {run_id}", file=sys.stderr)
+        return CUT
+    if ending.verdict is None:
+        return HOLDS
+    for line in ending.verdict.lines:
+        mark = {True: "ok", False: "WRONG", None: "not asked"}[line.ok]
+        print(f"{mark:<10} {line.name}: expected {line.expected}, found {line.found}")
+        for example in line.examples:
+            print(f"           {example}")
+    return HOLDS if ending.verdict.holds else FAILS

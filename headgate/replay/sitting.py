@@ -1,0 +1,146 @@
+"""One sitting of a run: from the look at its source to the last answer, or to where it was cut."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from headgate.replay.fresh_ids import FreshIds, Ids, RecordedIds
+from headgate.replay.guards import check_topic
+from headgate.replay.journal import Journal
+from headgate.replay.options import Options
+from headgate.replay.outlook import Outlook
+from headgate.replay.raw import RawSender, into
+from headgate.replay.recorded import Recorded, Source
+from headgate.replay.row import RunRow, kept
+from headgate.replay.sender import CutOff, Sender
+from headgate.replay.sink_commands import CommandsSink
+from headgate.replay.sink_rest import Edge, RestSink
+from headgate.replay.sinks import Sink
+from headgate.replay.steps import Step, Steps
+from headgate.replay.tally import Run
+from headgate.streams.bus import Bus
+from headgate.streams.commands import Mode
+from headgate.streams.settings import Settings
+from headgate.streams.topics import PAYMENT_COMMANDS
+from headgate.tables.postgres import Postgres
+
+CLIENT_ID = "headgate-replay"
+End = Literal["whole", "stopped", "cut off"]
+
+
+@contextmanager
+def signals(stop: Callable[[], None]) -> Iterator[None]:
+    """While the block runs, Ctrl-C and SIGTERM stop what it does instead of the process."""
+    loop, numbers = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
+    for number in numbers:
+        loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+@dataclass(frozen=True, slots=True)
+class Sitting:
+    """Everything that sending needs."""
+
+    options: Options
+    run: Run
+    source: Source
+    outlook: Outlook
+    journal: Journal
+    began_ms: int
+    settings: Settings
+    """Of the namespace that decides."""
+
+    async def send(self, postgres: Postgres, row: RunRow) -> tuple[End, str]:
+        """Send what is not done with, until the end, a signal, or a stop that is asked for in the
+        row; how it ended, and why before the end. What was in flight then is sent again later,
+        under the same keys."""
+        sending = asyncio.create_task(self._send(postgres))
+
+        def stop() -> None:
+            sending.cancel()
+
+        with signals(stop):
+            async with kept(row, self.journal, stop):
+                await asyncio.wait({sending})
+        if sending.cancelled():
+            return "stopped", "it was told to stop"
+        cut = sending.exception()
+        if cut is None:
+            return "whole", ""
+        if isinstance(cut, CutOff):
+            return "cut off", str(cut)
+        raise cut
+
+    async def _send(self, postgres: Postgres) -> None:
+        if not self.options.plays_for_somebody:
+            await self._send_raw()
+            return
+        sink = await self._sink(postgres)
+        try:
+            pace = self.options.pace(self.outlook.first_at_ms)
+            tally, limits = self.run.tally, self.options.limits
+            sender = Sender(sink, pace, tally, self.journal, self.began_ms, limits)
+            await sender.send(self._steps(), self.outlook.first_at_ms)
+        finally:
+            await sink.close()
+
+    async def _steps(self) -> AsyncIterator[Step]:
+        """The source's, once or again and again."""
+        for turn in itertools.count() if self.options.turns else (0,):
+            async for step in Steps(self.source, self.outlook, turn):
+                yield step
+
+    async def _sink(self, postgres: Postgres) -> Sink:
+        sandbox = self.run.sandbox
+        if self.options.sink == "commands" and sandbox is not None:
+            bus = Bus.of(self.settings, CLIENT_ID)
+            await bus.start()
+            fresh = FreshIds(self.run.run_id, sandbox.merchant_id)
+            return CommandsSink(self.settings, bus, postgres, fresh)
+        return RestSink(self._edge(), self._ids(), self.run.tally)
+
+    def _edge(self) -> Edge:
+        key, secret = "", ""
+        if self.run.sandbox is not None:
+            key, secret = self.run.sandbox.key, self.run.sandbox.secret
+        return Edge.at(self.run.edge or "", key, secret)
+
+    def _ids(self) -> Ids:
+        if self.run.sandbox is None:
+            return RecordedIds("")
+        merchant_id = self.run.sandbox.merchant_id
+        mode: Mode = "live" if self.run.sandbox.key.startswith("key_live") else "test"
+        if self.options.same_ids:
+            return RecordedIds(merchant_id, mode)
+        return FreshIds(self.run.run_id, merchant_id, mode)
+
+    async def _send_raw(self) -> None:
+        topic = self.options.topic
+        if topic is not None:
+            check_topic(topic, self.settings, self.options.allowed)
+        bus = Bus.of(self.settings, CLIENT_ID)
+        await bus.start()
+        try:
+            target = into(
+                topic or PAYMENT_COMMANDS.full_name(self.settings), self.settings.partitions
+            )
+            pace = self.options.pace(self.outlook.first_at_ms)
+            sender = RawSender(bus, target, pace, self.run.tally, self.journal, self.options.limits)
+            await sender.send(self.source, self._wanted())
+        finally:
+            await bus.stop()
+
+    def _wanted(self) -> Callable[[Recorded], bool]:
+        if self.options.repeats_log:
+            return lambda record: record.topic == PAYMENT_COMMANDS.name
+        return lambda _record: True
