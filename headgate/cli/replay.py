@@ -8,6 +8,7 @@ import sys
 
 from headgate.cli.replay_options import add_options, options_of
 from headgate.cli.selecting import selection_of, settings_of
+from headgate.cli.verifying import verify
 from headgate.replay.guards import NotAllowed
 from headgate.replay.journal import Journal
 from headgate.replay.options import Options, WrongOptions
@@ -26,7 +27,9 @@ HOLDS, FAILS, WRONG, CUT = 0, 1, 2, 75
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Send, tell, judge."""
+    """Send, tell, judge; or decide again and compare."""
+    if arguments.verify or arguments.clean:
+        return verify(arguments)
     try:
         return asyncio.run(_replay(arguments))
     except (NotAllowed, WrongOptions, WrongSelection, EdgeAddressWrong) as error:

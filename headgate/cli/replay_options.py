@@ -6,6 +6,7 @@ import argparse
 
 from headgate.cli import values
 from headgate.cli.selecting import add_selection
+from headgate.cli.verifying import add_verify
 from headgate.replay.options import EVERY_S, OVER_S, STAIRS, Options
 from headgate.replay.sender import IN_FLIGHT_MAX, PATIENCE_S
 
@@ -27,6 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     _add_speed(parser.add_argument_group("how fast"))
     _add_guards(parser.add_argument_group("what is not done unless it is said"))
     _add_verdict(parser.add_argument_group("verdict and report"))
+    add_verify(parser)
 
 
 def _add_sink(group: argparse._ArgumentGroup) -> None:

@@ -18,6 +18,7 @@ from headgate.streams.commands import (
     ClientCommand,
     Command,
     CreatePayment,
+    InquirePayment,
     ResolvePayment,
 )
 from headgate.streams.topics import PAYMENT_COMMANDS
@@ -106,4 +107,5 @@ def command_of(record: Recorded) -> Command | None:
 def is_step(command: Command) -> bool:
     """Whether a client once sent this through an edge, and so a replay sends it. An operator's
     word about what a bank left in doubt is about that bank, so it is not sent."""
-    return isinstance(command, ClientCommand) and not isinstance(command, ResolvePayment)
+    by_hand = isinstance(command, ResolvePayment | InquirePayment)
+    return isinstance(command, ClientCommand) and not by_hand

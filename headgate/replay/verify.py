@@ -35,7 +35,7 @@ async def recorded(source: Source, tell: Tell) -> Recording:
         if read > RECORDS_MAX:
             raise SourceUnreadable(
                 f"the source has more than {RECORDS_MAX:,} records, which one run does not hold:"
-                " take it in parts, by --since and --until or by --key"
+                " take it in parts, by --since and --until, or by --payment"
             )
         recording.add(record)
         if read % 1000 == 0:
@@ -77,13 +77,15 @@ def lines(comparison: Comparison) -> Iterator[str]:
     """The differences and the sums, for people."""
     yield from differences.told(comparison.differences, PAYMENTS_SHOWN_MAX)
     yield (
-        f"compared {comparison.payments:,} payments: {comparison.commands:,} commands and"
-        f" {comparison.facts:,} facts"
+        f"compared {_many(comparison.payments, 'payment')}:"
+        f" {_many(comparison.commands, 'command')} and {_many(comparison.facts, 'fact')}"
     )
     if comparison.begun_before:
-        yield f"left out {comparison.begun_before:,} payments that begin before the source"
+        what = _many(comparison.begun_before, "payment")
+        yield f"left out what is told of {what} that began before the source"
     if comparison.not_recorded_yet:
-        yield f"left out {comparison.not_recorded_yet:,} commands whose decision is behind its end"
+        what = _many(comparison.not_recorded_yet, "command")
+        yield f"left out {what} whose decision is behind the source's end"
     if comparison.only_facts:
         yield (
             "only facts were compared: the source has no operations, so refusals, answers and calls"
@@ -97,8 +99,13 @@ def _verdict(comparison: Comparison) -> str:
         return "today's code decides all of it as it was recorded"
     payments = len({one.payment_id for one in comparison.differences})
     return (
-        f"today's code decides {comparison.differing:,} things otherwise, in {payments:,} payments"
+        f"today's code decides {_many(comparison.differing, 'thing')} otherwise, in"
+        f" {_many(payments, 'payment')}"
     )
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 class Shown:
