@@ -31,9 +31,10 @@ from tests.system.harness_edge import free_port
 
 EDGE = re.compile(r"http://(?:127\.0\.0\.1|localhost):8000")
 HOOKS = re.compile(r"http://(?:127\.0\.0\.1|localhost):9000")
+KAFKA = "127.0.0.1:9092"
 NEVER = re.compile(r"\bmake\b|\bdocker\b|\bheadgate\s+(?:up|down|reset|edge|worker)\b")
 """What must not be typed here: it starts, stops or deletes what others use."""
-ENDLESS = re.compile(r"\bheadgate\s+listen\b|/events/stream\b")
+ENDLESS = re.compile(r"\bheadgate\s+listen\b|/events/stream\b|^\s+while True:", re.MULTILINE)
 """What runs until Ctrl-C: it goes on beside the samples that follow, until the page ends."""
 CURSORS = re.compile(r"\b(after|cursor|starting_after|ending_before)=…")
 PATIENCE_S = 20.0
@@ -159,16 +160,24 @@ class Reader:
         shown = after if after is not None and after.shows else None
         end = time.monotonic() + (PATIENCE_S if _only_reads(text) else 0)
         while True:
-            answer = self._output(sample, text)
             try:
-                self._check(answer, shown)
-            except Differs as error:
+                answer = self._answered(sample, text, shown)
+            except Differs:
                 if time.monotonic() > end:
-                    raise Differs(f"{error}\n{answer.output[-2000:]}") from None
+                    raise
                 time.sleep(POLL_S)
             else:
                 self._answers.append(answer)
                 return
+
+    def _answered(self, sample: Sample, text: str, shown: Sample | None) -> Answer:
+        """What a sample says. Raises Differs when it fails, or when that is not what is shown."""
+        answer = self._output(sample, text)
+        try:
+            self._check(answer, shown)
+        except Differs as error:
+            raise Differs(f"{error}\n{answer.output[-2000:]}") from None
+        return answer
 
     def _output(self, sample: Sample, text: str) -> Answer:
         """What a sample says. Raises Differs when it fails."""
@@ -277,6 +286,9 @@ class Reader:
         """The sample as one types it: this edge, this environment, and ids for their `…`."""
         text = EDGE.sub(self._url, text)
         text = HOOKS.sub(self._hooks, text)
+        text = text.replace(KAFKA, self._environment["HEADGATE_KAFKA"])
+        text = text.replace('"payments.facts"', f'"{self._prefix}payments.facts"')
+        text = text.replace("payments.db", str(self._folder / "payments.db"))
         text = text.replace(".venv/bin/", f"{Path(sys.executable).parent}/")
         text = re.sub(
             r"\bheadgate listen\b", rf"\g<0> --port {self._hooks.rpartition(':')[2]}", text
@@ -310,7 +322,8 @@ class Reader:
 
 def _only_reads(text: str) -> bool:
     """Whether it may be repeated until the answer is the one that is shown."""
-    return "curl" in text and not re.search(r"\s(-X|--request|-d|--data\S*|--json)\b", text)
+    sends = re.search(r"\s(-X|--request|-d|--data\S*|--json)\b", text)
+    return "SELECT " in text or ("curl" in text and not sends)
 
 
 def _headers(seen: str) -> dict[str, str]:

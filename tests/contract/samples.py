@@ -95,8 +95,9 @@ BY_BROWSERS = {
 
 
 def pages() -> list[Path]:
-    """Every page whose samples are run."""
-    return sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+    """Every page of ours; not those of packages that an example uses."""
+    found = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    return sorted(page for page in found if "node_modules" not in page.parts)
 
 
 @cache

@@ -19,9 +19,10 @@ from headgate.streams.scenarios import CARDS, VPAS
 from headgate.streams.settings import Settings
 from headgate.streams.topics import Topic, all_topics
 from headgate.tables.merchants import DEMO_KEY, DEMO_SECRET
+from tests.contract.samples import pages
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+PAGES = pages()
 ADRS = sorted((ROOT / "docs/decisions").glob("0*.md"))
 ARCHITECTURE = (ROOT / "docs/explanation/architecture.md").read_text()
 README = (ROOT / "README.md").read_text()
