@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 from headgate.replay.standing import Stands
 from headgate.replay.tally import Tally
@@ -45,6 +45,10 @@ class Verdict:
     def holds(self) -> bool:
         """Whether nothing that could be asked was wrong."""
         return all(line.ok is not False for line in self.lines)
+
+    def document(self) -> dict[str, Any]:
+        """The verdict for machines."""
+        return {"holds": self.holds, "lines": [asdict(line) for line in self.lines]}
 
 
 @dataclass(slots=True)
