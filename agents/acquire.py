@@ -18,9 +18,9 @@ from headgate.agents.bank_words import (
     said_in,
 )
 from headgate.streams.bus import Bus, Position, Record
-from headgate.streams.clock import now_ms
+from headgate.streams.clock import iso, now_ms
 from headgate.streams.coalesce import Coalescer
-from headgate.streams.codec import dead_letter, decode, encode
+from headgate.streams.codec import command_headers, dead_letter, decode, encode, header
 from headgate.streams.commands import ACQUIRER_REQUEST, AcquirerAnswer, AcquirerRequest, BankCall
 from headgate.streams.crashpoints import reach
 from headgate.streams.delays import delayed
@@ -104,10 +104,10 @@ class Acquire:
             said = await self._ask(request, first=known.fresh)
             answer, after_ms = await self._keep(answer_to(request, said)), said.after_ms
         reach("acquire.answered")
-        told = [self._told(answer, record.partition, after_ms)]
+        told = [self._told(answer, record, after_ms)]
         for number, unasked in enumerate(self._callbacks(request, answer), start=1):
             callback = answer_to(request, unasked.answer, number)
-            told.append(self._told(callback, record.partition, unasked.after_ms))
+            told.append(self._told(callback, record, unasked.after_ms))
         return told
 
     def _callbacks(self, request: AcquirerRequest, answer: AcquirerAnswer) -> Sequence[Callback]:
@@ -161,12 +161,15 @@ class Acquire:
             return UNKNOWN
         return asked.result()
 
-    def _told(self, answer: AcquirerAnswer, partition: int, after_ms: int) -> Record:
+    def _told(self, answer: AcquirerAnswer, asked: Delivered, after_ms: int) -> Record:
+        # The time of what it answers: an answer that is told again must look the same.
+        time = header(asked.headers, "ce_time") or iso(asked.timestamp_ms)
         record = Record(
             topic=PAYMENT_COMMANDS.full_name(self._settings),
-            partition=partition,
+            partition=asked.partition,
             key=answer.payment_id.encode(),
             value=encode(answer),
+            headers=command_headers(answer, answer.type, time),
         )
         at_ms = now_ms()
         return delayed(record, at_ms + after_ms, at_ms, self._settings)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import structlog
 
 from headgate.streams.bus import Bus, Record
-from headgate.streams.codec import dead_letter, decode, encode, fact_headers
+from headgate.streams.clock import iso
+from headgate.streams.codec import dead_letter, decode, encode, fact_headers, outgoing_headers
 from headgate.streams.commands import COMMAND, Command, CreatePayment, Timer
 from headgate.streams.crashpoints import reach
 from headgate.streams.delays import delayed
@@ -204,6 +205,7 @@ class Settle:
             partition=partition,
             key=outgoing.request.payment_id.encode(),
             value=encode(outgoing.request),
+            headers=outgoing_headers(outgoing.request, iso(at_ms)),
         )
         return delayed(record, outgoing.not_before_ms or 0, at_ms, self._settings)
 

@@ -9,7 +9,7 @@ from headgate.agents.attempt import Posted
 from headgate.streams.bus import Bus, Record
 from headgate.streams.clock import now_ms
 from headgate.streams.coalesce import Coalescer
-from headgate.streams.codec import SCHEMA_VERSION, dead_letter, header
+from headgate.streams.codec import dead_letter, header
 from headgate.streams.crashpoints import reach
 from headgate.streams.delays import delayed
 from headgate.streams.deliveries import DeliveryWanted, What, Why
@@ -88,7 +88,7 @@ class Telling:
             key=record.key,
             value=record.value,
             headers=(
-                ("v", SCHEMA_VERSION),
+                *(pair for pair in record.headers.items() if pair[0] not in _SET_ANEW),
                 (CIRCLED, b"%d" % (times + 1)),
                 *([(HELD, held.encode())] if held else []),
                 *([(REPEATED, b"1")] if repeated else []),
@@ -143,6 +143,8 @@ def blocks(wanted: DeliveryWanted, posted: Posted) -> bool:
     )
 
 
+_SET_ANEW = (CIRCLED, HELD, REPEATED)
+"""Headers of a delivery that goes around; the others stay as they are."""
 _DIGITS_MAX = 9
 
 

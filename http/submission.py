@@ -13,13 +13,12 @@ from pydantic import BaseModel
 
 from headgate.streams import ids
 from headgate.streams.bus import Record
-from headgate.streams.codec import SCHEMA_VERSION, Headers, encode
+from headgate.streams.clock import iso
+from headgate.streams.codec import command_headers, encode
 from headgate.streams.commands import CommandBase
 from headgate.streams.settings import Settings
 from headgate.streams.topics import PAYMENT_COMMANDS
 from headgate.tables.configuration import ApiKey
-
-HEADERS: Headers = (("v", SCHEMA_VERSION),)
 
 
 class Answer(NamedTuple):
@@ -77,14 +76,14 @@ class Submission:
         return self.key.given
 
 
-def record_of(settings: Settings, command: CommandBase, at_ms: int) -> Record:
-    """A command as the log gets it, in its payment's partition."""
+def record_of(settings: Settings, command: CommandBase, kind: str, at_ms: int) -> Record:
+    """A command of this type as the log gets it, in its payment's partition."""
     return Record(
         topic=PAYMENT_COMMANDS.full_name(settings),
         partition=ids.partition_of(command.payment_id, settings.partitions),
         key=command.payment_id.encode(),
         value=encode(command),
-        headers=HEADERS,
+        headers=command_headers(command, kind, iso(at_ms)),
         timestamp_ms=at_ms,
     )
 

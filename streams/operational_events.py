@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from headgate.streams import ids
 from headgate.streams.bus import Record
 from headgate.streams.clock import iso
-from headgate.streams.codec import SCHEMA_VERSION, encode
+from headgate.streams.codec import dataschema, encode, event_headers
 from headgate.streams.commands import Mode
 from headgate.streams.deliveries import TIME_MS_MAX, AttemptMade, Kind
 from headgate.streams.facts import API_VERSION
@@ -142,14 +142,10 @@ class EventBytes:
     def record(self, settings: Settings) -> Record:
         """The record of `webhooks.events`. All of a merchant stand in order; its time is the
         event's own, so that telling it again makes no other delivery."""
+        time = iso(self.created_at_ms)
         headers = [
-            ("ce_specversion", b"1.0"),
-            ("ce_id", self.event_id.encode()),
-            ("ce_type", self.type.encode()),
-            ("ce_source", b"/headgate/webhooks"),
-            ("ce_time", iso(self.created_at_ms).encode()),
-            ("content-type", b"application/json"),
-            ("v", SCHEMA_VERSION),
+            *event_headers(b"/headgate/webhooks", self.type, self.event_id, time),
+            dataschema(self.type),
             ("merchant-id", self.merchant_id.encode()),
             ("livemode", b"true" if self.mode == "live" else b"false"),
         ]

@@ -12,7 +12,8 @@ from typing import Literal
 
 from headgate.streams import ids
 from headgate.streams.bus import Record
-from headgate.streams.codec import SCHEMA_VERSION, encode
+from headgate.streams.clock import iso
+from headgate.streams.codec import dataschema, encode, event_headers
 from headgate.streams.deliveries import AttemptMade, DeliveryWanted, Kind
 from headgate.streams.settings import Settings
 from headgate.streams.topics import WEBHOOKS_ATTEMPTS, WEBHOOKS_READY
@@ -76,25 +77,30 @@ class Successor:
 
 
 def ready(wanted: DeliveryWanted, settings: Settings, *, repeated: bool = False) -> Record:
-    """The record that wants the attempt now. All of an endpoint meet in one partition."""
+    """The record that wants the attempt now. All of an endpoint meet in one partition. Its time is
+    the delivery's, so that an attempt that is wanted again looks the same."""
+    time = iso(wanted.created_at_ms)
+    said = event_headers(b"/headgate/deliveries", "delivery.wanted", wanted.token, time)
     return Record(
         topic=WEBHOOKS_READY.full_name(settings),
         partition=ids.partition_of(wanted.endpoint_id, settings.partitions),
         key=wanted.endpoint_id.encode(),
         value=encode(wanted),
-        headers=(("v", SCHEMA_VERSION), *([(REPEATED, b"1")] if repeated else [])),
+        headers=(*said, (REPEATED, b"1")) if repeated else said,
     )
 
 
 def made_record(made: AttemptMade, settings: Settings) -> Record:
     """The record that tells of an attempt. It goes to the partition of its endpoint, so that what
     one lane does is read in the order in which it was done."""
+    kind, time = "delivery.attempted", iso(made.started_at_ms)
+    said = event_headers(b"/headgate/attempts", kind, made.token, time)
     return Record(
         topic=WEBHOOKS_ATTEMPTS.full_name(settings),
         partition=ids.partition_of(made.endpoint_id, settings.partitions),
         key=made.delivery_id.encode(),
         value=encode(made),
-        headers=(("v", SCHEMA_VERSION),),
+        headers=(*said, dataschema(kind)),
     )
 
 

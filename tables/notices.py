@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from headgate.streams import ids
 from headgate.streams.bus import Record
-from headgate.streams.codec import SCHEMA_VERSION, encode
+from headgate.streams.clock import iso
+from headgate.streams.codec import dataschema, encode, event_headers
 from headgate.streams.deliveries import CANCEL, NOTICE, DeliveryNoted, DeliveryWanted, What, Why
 from headgate.streams.settings import Settings
 from headgate.streams.topics import WEBHOOKS_ATTEMPTS
@@ -36,12 +37,14 @@ def notice(
         fifo=hold.fifo,
         at_ms=at_ms,
     )
+    kind, known_by = "delivery.noted", f"{wanted.token}.{what}.{hold.number}"
+    said = event_headers(b"/headgate/attempts", kind, known_by, iso(at_ms))
     return Record(
         topic=WEBHOOKS_ATTEMPTS.full_name(settings),
         partition=ids.partition_of(wanted.endpoint_id, settings.partitions),
         key=wanted.delivery_id.encode(),
         value=encode(noted),
-        headers=(("v", SCHEMA_VERSION), (NOTICE, what.encode())),
+        headers=(*said, dataschema(kind), (NOTICE, what.encode())),
     )
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from headgate.streams.bus import Record
+from headgate.streams.clock import iso
+from headgate.streams.codec import Headers, event_headers
 from headgate.tables.payment import Payment
 
 
@@ -13,8 +15,8 @@ class ChangeLogged(Protocol):
     """The durable table behind: memory now, and the record that makes the change last."""
 
     def get(self, key: bytes) -> bytes | None: ...
-    def put(self, partition: int, key: bytes, value: bytes) -> Record: ...
-    def delete(self, partition: int, key: bytes) -> Record: ...
+    def put(self, partition: int, key: bytes, value: bytes, headers: Headers) -> Record: ...
+    def delete(self, partition: int, key: bytes, headers: Headers) -> Record: ...
 
 
 class OpenPayments:
@@ -40,10 +42,17 @@ class OpenPayments:
         key = payment.id.encode()
         if payment.is_open:
             self._read[payment.id] = payment
-            return self._table.put(partition, key, payment.model_dump_json().encode())
+            value = payment.model_dump_json().encode()
+            return self._table.put(partition, key, value, _headers("open_payment.kept", payment))
         self._read.pop(payment.id, None)
-        return self._table.delete(partition, key)
+        return self._table.delete(partition, key, _headers("open_payment.over", payment))
 
     def forget(self) -> None:
         """Drop what was read: the partitions may go to another worker."""
         self._read.clear()
+
+
+def _headers(kind: str, payment: Payment) -> Headers:
+    """Those of one version of a payment."""
+    known_by, time = f"{payment.id}.{payment.version}", iso(payment.updated_at_ms)
+    return event_headers(b"/headgate/open-payments", kind, known_by, time)

@@ -9,6 +9,7 @@ import faust
 from faust.types import TP, EventT
 
 from headgate.streams.bus import Position, Record
+from headgate.streams.codec import Headers
 from headgate.streams.settings import Settings
 
 
@@ -45,15 +46,15 @@ class DurableTable(faust.Table[bytes, bytes]):
         """How many keys are held."""
         return len(self._values)
 
-    def put(self, partition: int, key: bytes, value: bytes) -> Record:
+    def put(self, partition: int, key: bytes, value: bytes, headers: Headers = ()) -> Record:
         """Remember the value. The record must be published and acked before the source is."""
         self._apply(partition, key, value)
-        return Record(self.changelog_topic_name, partition, key, value)
+        return Record(self.changelog_topic_name, partition, key, value, headers)
 
-    def delete(self, partition: int, key: bytes) -> Record:
+    def delete(self, partition: int, key: bytes, headers: Headers = ()) -> Record:
         """Forget the key. The record must be published and acked before the source is."""
         self._apply(partition, key, None)
-        return Record(self.changelog_topic_name, partition, key, None)
+        return Record(self.changelog_topic_name, partition, key, None, headers)
 
     def acked(self, positions: Iterable[Position]) -> None:
         """Optional: say how far the changelog holds what memory holds, so that a rebalance that

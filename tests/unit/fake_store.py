@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from headgate.agents.settle import Settle
 from headgate.streams.bus import Bus, Position, Record
-from headgate.streams.codec import decode, encode
+from headgate.streams.codec import Headers, decode, encode
 from headgate.streams.engine.batch import Batch
 from headgate.streams.engine.claims import Claim
 from headgate.streams.engine.intake import Delivered
@@ -157,15 +157,15 @@ class FakeTable:
         """What is there."""
         return self.data.get(key)
 
-    def put(self, partition: int, key: bytes, value: bytes) -> Record:
+    def put(self, partition: int, key: bytes, value: bytes, headers: Headers = ()) -> Record:
         """Set it, and the record for the changelog."""
         self.data[key] = value
-        return Record("changelog", partition, key, value)
+        return Record("changelog", partition, key, value, headers)
 
-    def delete(self, partition: int, key: bytes) -> Record:
+    def delete(self, partition: int, key: bytes, headers: Headers = ()) -> Record:
         """Remove it, and the record for the changelog."""
         self.data.pop(key, None)
-        return Record("changelog", partition, key, None)
+        return Record("changelog", partition, key, None, headers)
 
 
 class Stage:

@@ -124,7 +124,9 @@ async def test_waiting_for_a_bank_is_state_on_the_log_and_holds_nobody_up(
     async with asyncio.timeout(2):
         await desk.hand(encode(request()))
     [delayed] = desk.bus.on("delay.5s")
-    assert headers(delayed) == {NOT_BEFORE: str(AT_MS + 7000), TARGET: COMMANDS}
+    told = headers(delayed)
+    assert (told[NOT_BEFORE], told[TARGET]) == (str(AT_MS + 7000), COMMANDS)
+    assert told["ce_type"] == "acquirer.answer"
     assert decode(COMMAND, delayed.value).type == "acquirer.answer"
 
 

@@ -145,6 +145,7 @@ def test_a_fact_carries_cloudevents_attributes_and_what_matching_needs() -> None
     assert headers == {
         "ce_specversion": b"1.0",
         "ce_id": fact.id.encode(),
+        "ce_dataschema": b"urn:headgate:schema:v1:payment.created",
         "ce_type": b"payment.created",
         "ce_source": b"/headgate/payments",
         "ce_time": b"2026-11-23T16:07:09.123Z",
@@ -160,19 +161,34 @@ def test_a_fact_carries_cloudevents_attributes_and_what_matching_needs() -> None
 
 def test_a_dead_letter_keeps_key_bytes_and_headers_and_tells_where_when_and_why() -> None:
     origin = Record(
-        "replay.payments.commands", 3, b"pay_1", b"\x00garbage", (("trace", b"t"),), AT_MS
+        "replay.payments.commands", 3, b"pay_1", b"\x00garbage", (("ce_id", b"t"),), AT_MS
     )
     dead = dead_letter(PAYMENT_COMMANDS, Settings(namespace="replay"), origin, 42, "no such type")
     assert (dead.topic, dead.partition) == ("replay.payments.commands.dead", 3)
     assert (dead.key, dead.value) == (b"pay_1", b"\x00garbage")
     assert dict(dead.headers) == {
-        "trace": b"t",
+        "ce_id": b"t",
         "x-origin-topic": b"replay.payments.commands",
         "x-origin-partition": b"3",
         "x-origin-offset": b"42",
         "x-origin-time": b"2026-11-23T16:07:09.123Z",
         "x-reason": b"no such type",
     }
+
+
+def test_a_dead_letter_of_what_somebody_else_wrote_is_a_cloud_event_all_the_same() -> None:
+    origin = Record("payments.commands", 3, b"k", b"\x00", (("v", b"1"),), AT_MS)
+    dead = dead_letter(PAYMENT_COMMANDS, Settings(), origin, 42, "no such type")
+    told = [pair for pair in dead.headers if not pair[0].startswith("x-")]
+    assert told == [
+        ("v", b"1"),
+        ("ce_specversion", b"1.0"),
+        ("ce_id", b"payments.commands/3@42"),
+        ("ce_type", b"record.dead"),
+        ("ce_source", b"/headgate/dead-letters"),
+        ("ce_time", b"2026-11-23T16:07:09.123Z"),
+        ("content-type", b"application/octet-stream"),
+    ]
 
 
 def test_a_dead_letters_reason_has_a_limit() -> None:

@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from headgate.agents import settle as module
+from headgate.streams.clock import iso
 from headgate.streams.codec import decode
 from headgate.streams.commands import ACQUIRER_REQUEST
 from headgate.streams.delays import NOT_BEFORE, TARGET
@@ -86,7 +87,9 @@ async def test_an_inquiry_waits_in_a_delay_topic(stage: Stage) -> None:
     command = create()
     await stage.hand(command, answer_to(command, "unknown"))
     [inquiry] = stage.bus.on("delay.1s")
-    assert headers(inquiry) == {NOT_BEFORE: str(AT_MS + 1 + 1000), TARGET: REQUESTS}
+    told = headers(inquiry)
+    assert (told[NOT_BEFORE], told[TARGET]) == (str(AT_MS + 1 + 1000), REQUESTS)
+    assert (told["ce_type"], told["ce_time"]) == ("acquirer.inquire", iso(AT_MS + 1))
     assert decode(ACQUIRER_REQUEST, inquiry.value).look == 1
 
 
