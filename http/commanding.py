@@ -61,5 +61,5 @@ class Commander:
             request_id=request_id,
             key=key,
             fingerprint=command.fingerprint,
-            record=record_of(self._settings, command, operation, now_ms()),
+            record=record_of(self._settings, command, now_ms()),
         )

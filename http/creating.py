@@ -47,7 +47,7 @@ class Creator:
             request_id=request_id,
             key=key,
             fingerprint=command.fingerprint,
-            record=record_of(self._settings, command, OPERATION, at_ms),
+            record=record_of(self._settings, command, at_ms),
             answer=Answer(201, created_answer(command, at_ms), request_id),
         )
 

@@ -13,6 +13,7 @@ from headgate.http.api_keys import ApiKeys
 from headgate.http.checkout_routes import checkout_routes
 from headgate.http.children_reading import ChildrenReading
 from headgate.http.command_routes import command_routes
+from headgate.http.contracts import Contracts
 from headgate.http.delivery_commands import DeliveryCommands
 from headgate.http.error_pages import ErrorPages
 from headgate.http.gate import Gate
@@ -166,7 +167,7 @@ def _of_the_service(services: Services) -> list[Route]:
     health = Health(settings, services.bus, services.cache, postgres, services.metrics)
     jobs = JobsStatus(settings, postgres, services.decisions, services.claims)
     bank = SimulatedBank(settings, services.authenticator, postgres, services.configuration)
-    errors = ErrorPages()
+    errors, contracts = ErrorPages(), Contracts(settings)
     keys = WebhookKeys(services.configuration, services.box)
     return [
         at(f"{API}/test/jobs/status", GET=jobs.show),
@@ -179,4 +180,6 @@ def _of_the_service(services: Services) -> list[Route]:
         at("/health/ready", GET=health.ready),
         at("/metrics", GET=health.metrics),
         at("/openapi.json", GET=Document().show),
+        at("/asyncapi.json", GET=contracts.asyncapi),
+        at("/schemas/{name}", GET=contracts.schema),
     ]

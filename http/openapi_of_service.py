@@ -60,4 +60,13 @@ SERVICE = (
     Operation(
         "get", "/openapi.json", "getOpenapi", "This document", {200: "application/json"},
     ),
+    Operation(
+        "get", "/asyncapi.json", "getAsyncapi", "The topics that others may build on, as AsyncAPI",
+        {200: "application/json"},
+    ),
+    Operation(
+        "get", "/schemas/{name}", "getSchema",
+        "The JSON Schema of one kind of record, such as `payment.captured.json`",
+        {200: "application/json"},
+    ),
 )  # fmt: skip

@@ -66,7 +66,7 @@ class Simulating:
             request_id=exchange.request_id,
             key=asker.key,
             fingerprint=fingerprint_of(ROUTE, {"id": payment_id}, said(asked)),
-            record=record_of(self._settings, answer, answer.type, now_ms()),
+            record=record_of(self._settings, answer, now_ms()),
         )
         outcome = await self._acceptance.accept(submission, 0)
         return answered.response(submission, outcome, Preference())

@@ -76,8 +76,9 @@ class Submission:
         return self.key.given
 
 
-def record_of(settings: Settings, command: CommandBase, kind: str, at_ms: int) -> Record:
-    """A command of this type as the log gets it, in its payment's partition."""
+def record_of(settings: Settings, command: CommandBase, at_ms: int) -> Record:
+    """A command as the log gets it, in its payment's partition."""
+    kind: str = type(command).model_fields["type"].default
     return Record(
         topic=PAYMENT_COMMANDS.full_name(settings),
         partition=ids.partition_of(command.payment_id, settings.partitions),

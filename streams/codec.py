@@ -60,7 +60,7 @@ def decode(adapter: TypeAdapter[Model], value: bytes | None) -> Model:
 
 def event_headers(source: bytes, kind: str, id_: str, time: str) -> Headers:
     """CloudEvents 1.0 attributes in binary mode, and the schema version: what every record of
-    ours begins with (docs/decisions/NNNN).
+    ours begins with (docs/decisions/0030).
 
     `source` and `id_` name one occurrence: a record that tells it again has the same ones, so both
     are derived, never drawn. So is `time`, as `iso` tells it: when it happened or was decided.

@@ -22,7 +22,7 @@ class DeliveryWanted(BaseModel):
     """One attempt that is wanted (`webhooks.ready`, `delay.*`). It carries all that firing needs:
     a retry never looks anything up (lesson of outpost #1000)."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     v: Literal[1] = 1
     delivery_id: Id
@@ -51,7 +51,7 @@ class DeliveryWanted(BaseModel):
 class AttemptMade(BaseModel):
     """The outcome of one attempt (`webhooks.attempts`)."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     v: Literal[1] = 1
     delivery_id: Id
@@ -96,7 +96,7 @@ class DeliveryNoted(BaseModel):
     """What a lane did with a wanted attempt instead of making it (`webhooks.attempts`, told apart
     by the header `notice`)."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     v: Literal[1] = 1
     what: What

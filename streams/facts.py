@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -77,12 +77,14 @@ State = Literal[
 ]
 
 API_VERSION: Literal["v1"] = "v1"
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+"""A time as `iso` tells it: UTC, RFC 3339, whole milliseconds."""
 
 
 class PaymentSnapshot(BaseModel):
     """A payment as merchants and downstream consumers see it, over HTTP and on the log."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     id: str
     object: Literal["payment"] = "payment"
@@ -116,8 +118,8 @@ class PaymentSnapshot(BaseModel):
     advice_code: str | None
     cancel_requested: bool
     """Asked to cancel while the bank had not answered: an approval will be reversed."""
-    capture_at: str | None
-    expires_at: str | None
+    capture_at: Time | None
+    expires_at: Time | None
     """When the hold, or the customer's time to answer the bank, ends."""
     customer_id: str | None
     statement_descriptor: str | None
@@ -126,8 +128,8 @@ class PaymentSnapshot(BaseModel):
     description: str | None
     metadata: dict[str, str]
     livemode: bool
-    created_at: str
-    updated_at: str
+    created_at: Time
+    updated_at: Time
 
 
 ChildState = Literal[
@@ -139,7 +141,7 @@ ChildStatus = Literal["pending", "succeeded", "processed", "failed", "canceled"]
 class ChildSnapshot(BaseModel):
     """A capture, void, refund, reversal or increment as merchants and consumers see it."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     id: str
     object: ChildKind
@@ -157,17 +159,17 @@ class ChildSnapshot(BaseModel):
     """What made it: the client, a timer, or a rule such as `late_approval`."""
     decline_code: str | None
     advice_code: str | None
-    submit_at: str | None
+    submit_at: Time | None
     livemode: bool
-    created_at: str
-    processed_at: str | None
+    created_at: Time
+    processed_at: Time | None
     """When the bank's final word came."""
 
 
 class Request(BaseModel):
     """Which API request led to a fact."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     id: str | None = None
     idempotency_key: str | None = None
@@ -180,7 +182,7 @@ def _absent(value: object) -> bool:
 class Data(BaseModel):
     """What a fact is about."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     payment: PaymentSnapshot
     capture: ChildSnapshot | None = Field(default=None, exclude_if=_absent)
@@ -193,7 +195,7 @@ class Data(BaseModel):
 class Fact(BaseModel):
     """One thing that was decided about one payment. `sequence` has no gaps per payment."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     v: Literal[1] = 1
     id: str
@@ -201,7 +203,7 @@ class Fact(BaseModel):
     type: FactType
     timestamp: int
     """Unix seconds, as in the seed."""
-    created_at: str
+    created_at: Time
     api_version: Literal["v1"] = API_VERSION
     livemode: bool
     sequence: int

@@ -13,7 +13,7 @@ from headgate.streams.clock import iso
 from headgate.streams.codec import dataschema, encode, event_headers
 from headgate.streams.commands import Mode
 from headgate.streams.deliveries import TIME_MS_MAX, AttemptMade, Kind
-from headgate.streams.facts import API_VERSION
+from headgate.streams.facts import API_VERSION, Time
 from headgate.streams.settings import Settings
 from headgate.streams.topics import WEBHOOKS_EVENTS
 
@@ -41,7 +41,7 @@ TARGET = "endpoint-id"
 class EndpointNamed(BaseModel):
     """The endpoint that an event is about. Its URL may hold a secret and is not told."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     id: str
     object: Literal["webhook_endpoint"] = "webhook_endpoint"
@@ -51,33 +51,33 @@ class EndpointNamed(BaseModel):
 class Failing(BaseModel):
     """How long nothing has got through to an endpoint."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
-    since: str
+    since: Time
     """The first attempt that failed with no success behind it."""
     attempts: int
     """Those that have failed since."""
     percent: int = Field(ge=0, le=100)
     """How far this has come towards disabling it: 50, 80 or 100."""
-    disables_at: str
+    disables_at: Time
     """When a further failure disables it, at the earliest."""
 
 
 class LastAttempt(BaseModel):
     """How the last attempt of a delivery ended."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     kind: Kind
     status_code: int | None
     error: str | None
-    at: str
+    at: Time
 
 
 class DeliveryExhausted(BaseModel):
     """A delivery that failed for good; it can still be retried by hand, or replayed."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     id: str
     object: Literal["webhook_delivery"] = "webhook_delivery"
@@ -97,7 +97,7 @@ def _absent(value: object) -> bool:
 class OperationalData(BaseModel):
     """What an operational event is about."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     endpoint: EndpointNamed
     reason: DisabledReason | None = Field(default=None, exclude_if=_absent)
@@ -109,7 +109,7 @@ class OperationalEvent(BaseModel):
     """One thing that happened to an endpoint or a delivery: the body of a webhook, as a fact is,
     but about no payment, so that it has no `sequence`."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     v: Literal[1] = 1
     id: str
@@ -117,7 +117,7 @@ class OperationalEvent(BaseModel):
     type: OperationalType
     timestamp: int
     """Unix seconds."""
-    created_at: str
+    created_at: Time
     api_version: Literal["v1"] = API_VERSION
     livemode: bool
     data: OperationalData

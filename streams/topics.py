@@ -21,6 +21,9 @@ class Topic:
     purpose: str
     retention_ms: int = FOREVER
     compacted: bool = False
+    public: bool = False
+    """Whether others may build on it: its records are in the AsyncAPI document and change only by
+    additions. All other topics are how Headgate works inside, and may change with every version."""
 
     def full_name(self, settings: Settings) -> str:
         """The name in the cluster: the namespace's prefix and the name."""
@@ -63,6 +66,7 @@ PAYMENT_COMMANDS = Topic(
 PAYMENT_FACTS = Topic(
     "payments.facts", "payment_id", "settle", "notify, downstream consumers, dashboard",
     "what was decided, in order per payment, once per (payment_id, sequence)",
+    public=True,
 )  # fmt: skip
 ACQUIRER_REQUESTS = Topic(
     "acquirer.requests", "payment_id", "settle, pump", "acquire",
@@ -75,10 +79,12 @@ WEBHOOKS_READY = Topic(
 WEBHOOKS_ATTEMPTS = Topic(
     "webhooks.attempts", "delivery_id", "notify (deliver)", "notify (project), downstream",
     "every webhook attempt, and notices of what is held; partitioned as its endpoint", 90 * DAY_MS,
+    public=True,
 )  # fmt: skip
 WEBHOOKS_EVENTS = Topic(
     "webhooks.events", "merchant_id", "notify, edge (test events)", "notify, downstream consumers",
     "what happened to endpoints and deliveries, told to merchants as facts are", 90 * DAY_MS,
+    public=True,
 )  # fmt: skip
 
 TIERS = (

@@ -13,6 +13,7 @@ from annotated_types import Ge, Gt, Le
 from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
 
+from headgate.cli.docs_of_contracts import CONTRACTS
 from headgate.cli.docs_of_errors import errors
 from headgate.cli.docs_of_events import events
 from headgate.cli.docs_of_metrics import metrics
@@ -48,8 +49,13 @@ TOPICS = """\
 
 Every topic of Headgate, as `headgate topics` declares and checks it. All have the same number of
 partitions (`HEADGATE_PARTITIONS`), frozen once they exist. In a namespace every name begins with
-it: `replay.payments.facts`. Values are JSON; facts carry CloudEvents 1.0 attributes in headers.
-Sources are never compacted and never transactional: their offsets have no holes.
+it: `replay.payments.facts`. Values are JSON; every record carries CloudEvents 1.0 attributes in
+headers. Sources are never compacted and never transactional: their offsets have no holes.
+
+Others may build on the topics in bold: their records are described by the
+[AsyncAPI document](asyncapi.json) and by a [JSON Schema](schemas/) per type, and change only by
+additions: see the [contract](contract.md). All others are how Headgate works inside, and may change
+with every version.
 
 | Topic | Key | Written by | Read by | Kept | What it holds |
 |---|---|---|---|---|---|
@@ -126,8 +132,9 @@ def topics() -> str:
 
 
 def _topic(topic: Topic, settings: Settings) -> str:
+    name = f"`{topic.full_name(settings)}`"
     columns = (
-        f"`{topic.full_name(settings)}`",
+        f"**{name}**" if topic.public else name,
         topic.key,
         topic.written_by,
         topic.read_by,
@@ -160,6 +167,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/test-values.md": lambda: test_values(
         MADE.format(source="streams/plays.py, streams/scenarios.py, tables/acquirer_knobs.py")
     ),
+    **CONTRACTS,
 }
 """Every page that is made, by its path in the checkout."""
 

@@ -114,7 +114,8 @@ def test_the_environment_of_the_docs_does_not_change_them(monkeypatch: pytest.Mo
 @pytest.mark.parametrize("topic", all_topics(Settings()), ids=lambda topic: topic.name)
 def test_every_topic_is_named_in_the_docs(topic: Topic) -> None:
     page = (ROOT / "docs/reference/topics.md").read_text()
-    assert f"| `{topic.full_name(Settings())}` |" in page
+    name = f"`{topic.full_name(Settings())}`"
+    assert f"| {f'**{name}**' if topic.public else name} |" in page
 
 
 # Every page

@@ -40,6 +40,8 @@ OPEN = {
     "/health/ready",
     "/metrics",
     "/openapi.json",
+    "/asyncapi.json",
+    "/schemas/{name}",
 }
 
 
