@@ -97,11 +97,12 @@ class Journal:
 
     def flush(self) -> None:
         """Have the system keep what was written, through the death of this process."""
+        if not self._lines:
+            return
         if self._file is None:
             self._file = _appending(self._answers)
-        if self._lines:
-            os.write(self._file, b"\n".join(self._lines) + b"\n")
-            self._lines.clear()
+        os.write(self._file, b"\n".join(self._lines) + b"\n")
+        self._lines.clear()
 
     def close(self) -> None:
         """Flush, and close the file."""

@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from headgate.replay.wire import Answer, Connection, request_bytes
+from headgate.streams.topics import PAYMENT_FACTS
+from tests.system.harness_log import reading
+from tests.system.harness_place import until
 from tests.system.harness_whole import Whole
 
 CONNECTIONS = 32
@@ -99,19 +102,19 @@ class Shop:
         """The bank does not answer, and knows of nothing a second later."""
         await self.create(number, card("4000000000010027"))
 
-    async def kept_back(self, number: int) -> None:
-        """Paid; a refund is planned, and taken back before its time."""
+    async def partly_refunded(self, number: int) -> None:
+        """Paid, and given back in part, twice."""
         payment_id = await self.create(number, vpa("success@upi"))
-        later = {"amount": 100, "submit_at": "2099-01-01T00:00:00Z"}
-        del later["submit_at"]
-        await self.of(payment_id, "refunds", number, later)
+        for part in (1, 2):
+            refund = {"amount": 100, "reason": f"part {part}"}
+            await self.ask(f"{API}/payments/{payment_id}/refunds", f"{number}-part-{part}", refund)
 
 
 def mix(shop: Shop) -> list[Callable[[int], Awaitable[None]]]:
     """What every ten payments are."""
     return [
         shop.approved, shop.captured, shop.approved, shop.declined, shop.refunded,
-        shop.approved, shop.in_doubt, shop.approved, shop.canceled, shop.kept_back,
+        shop.approved, shop.in_doubt, shop.approved, shop.canceled, shop.partly_refunded,
     ]  # fmt: skip
 
 
@@ -175,7 +178,52 @@ def target(subject: Whole) -> tuple[str, ...]:
 
 async def captured(subject: Whole, folder: Path) -> Path:
     """All that is on the log, in a file."""
-    file = folder / "capture.ndjson"
+    file = folder / "capture.ndjson.zst"
     said = await headgate(subject, "capture", str(file))
     assert said.code == 0, said
     return file
+
+
+STORED = (
+    "payments", "facts", "operations", "children", "acquirer_attempts", "webhook_deliveries",
+    "webhook_attempts", "webhook_events",
+)  # fmt: skip
+"""Every table that a payment can add a row to."""
+
+
+async def stored(subject: Whole) -> dict[str, int]:
+    """Rows by table, records of the facts' topic, and webhooks that the merchant received: asked of
+    the stores themselves."""
+    counts = {
+        table: await subject.place.number(f"select count(*) from {table}")  # noqa: S608
+        for table in STORED
+    }
+    moved = "select coalesce(sum(version), 0)::bigint from payments"
+    counts["versions"] = await subject.place.number(moved)
+    async with reading(subject.place.settings, PAYMENT_FACTS) as log:
+        await log.until_end()
+    counts["facts on the log"] = len(log.of(PAYMENT_FACTS))
+    counts["webhooks"] = (await subject.sink.ask("stats"))["requests"]
+    return counts
+
+
+def answers(subject: Whole, run_id: str) -> int:
+    """How many steps a run's journal has."""
+    folder = Path(subject.system.environment["HEADGATE_STATE_DIR"]) / "replays"
+    journal = folder / f"{run_id}.answers"
+    return len(journal.read_bytes().splitlines()) if journal.exists() else 0
+
+
+async def until_answered(subject: Whole, run_id: str, least: int) -> None:
+    """Wait until a run has come so far."""
+
+    async def there() -> bool:
+        return answers(subject, run_id) >= least
+
+    await until(there, 60, f"{least} answers of {run_id}")
+
+
+async def ended(running: asyncio.subprocess.Process) -> Said:
+    """What a command that was started says in the end."""
+    out, err = await asyncio.wait_for(running.communicate(), REPLAY_WITHIN_S)
+    return Said(running.returncode or 0, out.decode(), err.decode())
