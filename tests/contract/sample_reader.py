@@ -286,7 +286,7 @@ class Reader:
         """The sample as one types it: this edge, this environment, and ids for their `…`."""
         text = EDGE.sub(self._url, text)
         text = HOOKS.sub(self._hooks, text)
-        text = text.replace(KAFKA, self._environment["HEADGATE_KAFKA"])
+        text = text.replace(KAFKA, self._environment.get("HEADGATE_KAFKA", KAFKA))
         text = text.replace('"payments.facts"', f'"{self._prefix}payments.facts"')
         text = text.replace("payments.db", str(self._folder / "payments.db"))
         text = text.replace(".venv/bin/", f"{Path(sys.executable).parent}/")
