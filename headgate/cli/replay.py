@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from pathlib import Path
+
+import orjson
 
 from headgate.cli.replay_options import add_options, options_of
 from headgate.cli.selecting import selection_of, settings_of
 from headgate.cli.verifying import verify
+from headgate.replay import report
 from headgate.replay.guards import NotAllowed
 from headgate.replay.journal import Journal
 from headgate.replay.options import Options, WrongOptions
@@ -16,12 +20,12 @@ from headgate.replay.recorded import Source
 from headgate.replay.selection import WrongSelection
 from headgate.replay.sink_rest import EdgeAddressWrong
 from headgate.replay.sources import opened
-from headgate.replay.told import summary
 from headgate.replay.whole import Ending, Wanted, carry_out, folder_of
 from headgate.streams.clock import now_ms
 from headgate.streams.ids import draw_id
 from headgate.streams.settings import settings
 
+STDOUT = "-"
 HOLDS, FAILS, WRONG, CUT = 0, 1, 2, 75
 """Exit codes: the verdict holds, it does not, wrong usage, cut off and can be resumed."""
 
@@ -43,9 +47,7 @@ async def _replay(given: argparse.Namespace) -> int:
     else:
         wanted, source = await _new(given)
     ending = await carry_out(wanted, source, settings())
-    for line in summary(ending.run):
-        print(line)
-    return _said(ending)
+    return _said(ending, given)
 
 
 async def _new(given: argparse.Namespace) -> tuple[Wanted, Source]:
@@ -67,17 +69,32 @@ def _taken_up(run_id: str) -> tuple[Wanted, Source]:
     return Wanted(run_id, options, int(said["began_ms"]), said), source
 
 
-def _said(ending: Ending) -> int:
-    run_id = ending.run.run_id
-    if ending.end != "whole":
-        print(f"{run_id} did not come to its end: {ending.why}.", file=sys.stderr)
-        print(f"Go on with: headgate replay --resume {run_id}", file=sys.stderr)
+def _said(ending: Ending, given: argparse.Namespace) -> int:
+    """Tell what came of it: to people, unless stdout is for machines, and to files."""
+    run, verdict = ending.run, ending.verdict
+    if given.json != STDOUT:
+        print(report.summary(run, verdict))
+    if given.json is not None:
+        told = orjson.dumps(
+            report.document(run, ending.series, verdict), option=orjson.OPT_INDENT_2
+        )
+        _write(given.json, told.decode())
+    if given.report is not None:
+        _write(given.report, report.page(run, ending.series, verdict))
+    if verdict is None:
+        print(f"{run.run_id} did not come to its end: {ending.why}.", file=sys.stderr)
+        print(f"Go on with: headgate replay --resume {run.run_id}", file=sys.stderr)
         return CUT
-    if ending.verdict is None:
-        return HOLDS
-    for line in ending.verdict.lines:
-        mark = {True: "ok", False: "WRONG", None: "not asked"}[line.ok]
-        print(f"{mark:<10} {line.name}: expected {line.expected}, found {line.found}")
-        for example in line.examples:
-            print(f"           {example}")
-    return HOLDS if ending.verdict.holds else FAILS
+    return HOLDS if verdict.holds else FAILS
+
+
+def _write(where: str, text: str) -> None:
+    """Into a file, or to stdout."""
+    if where == STDOUT:
+        print(text)
+        return
+    try:
+        Path(where).write_text(text)
+    except OSError as error:
+        # The run is over and judged: what it came to must not be lost for want of a file.
+        print(f"{where} cannot be written: {error.strerror}", file=sys.stderr)

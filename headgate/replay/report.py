@@ -36,8 +36,8 @@ def _percentile(each: float) -> str:
     return "max" if each == PERCENTILES[-1] else f"p{each:g}"
 
 
-def document(run: Run, series: Series, verdict: Verdict) -> dict[str, Any]:
-    """All of it, for machines: the JSON of `--json`."""
+def document(run: Run, series: Series, verdict: Verdict | None) -> dict[str, Any]:
+    """All of it, for machines: the JSON of `--json`. A run that was cut off has no verdict."""
     tally, sandbox = run.tally, run.sandbox
     return {
         "replay": DOCUMENT_VERSION,
@@ -69,13 +69,13 @@ def document(run: Run, series: Series, verdict: Verdict) -> dict[str, Any]:
             "approximated": dict(tally.approximated.most_common()),
         },
         "latency_ms": latencies(tally),
-        "verdict": verdict.document(),
+        "verdict": verdict.document() if verdict else None,
         "series": [asdict(point) for point in series.points],
     }
 
 
-def summary(run: Run, verdict: Verdict) -> str:
-    """All of it that fits a terminal."""
+def summary(run: Run, verdict: Verdict | None) -> str:
+    """All of it that fits a terminal; without a verdict, of a run that was cut off."""
     tally = run.tally
     lines = [f"replay {run.run_id} of {run.source} to {run.sink}, {run.speed}"]
     lines.append(
@@ -87,9 +87,9 @@ def summary(run: Run, verdict: Verdict) -> str:
     lines += [
         f"  {name:9} {_counted(counts)}" for name, counts in _outcomes(tally).items() if counts
     ]
-    lines.append("")
-    lines += [text for line in verdict.lines for text in _told(line)]
-    lines += ["", f"verdict: {'it adds up' if verdict.holds else 'it does NOT add up'}"]
+    if verdict is not None:
+        lines += ["", *(text for line in verdict.lines for text in _told(line))]
+        lines += ["", f"verdict: {'it adds up' if verdict.holds else 'it does NOT add up'}"]
     return "\n".join(lines)
 
 
@@ -125,13 +125,15 @@ def _outcomes(tally: Tally) -> dict[str, dict[str, int]]:
     }
 
 
-def page(run: Run, series: Series, verdict: Verdict) -> str:
+def page(run: Run, series: Series, verdict: Verdict | None) -> str:
     """All of it as one self-contained page: no script, nothing from elsewhere, day and night."""
     tally = run.tally
     return _template().render(
         run=run,
         tally=tally,
-        verdict=verdict,
+        word=_word(verdict),
+        holds=verdict is not None and verdict.holds,
+        lines=verdict.lines if verdict else (),
         latencies=latencies(tally),
         outcomes={name: counts for name, counts in _outcomes(tally).items() if counts},
         charts=charts(series),
@@ -139,6 +141,12 @@ def page(run: Run, series: Series, verdict: Verdict) -> str:
         began_at=iso(round(tally.began_at.timestamp() * 1000)),
         version=version("headgate"),
     )
+
+
+def _word(verdict: Verdict | None) -> str:
+    if verdict is None:
+        return "It was cut off, and not judged."
+    return "It adds up." if verdict.holds else "It does not add up."
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from headgate.replay.guards import check_mode, check_topic
 from headgate.replay.journal import Journal
 from headgate.replay.options import Options
 from headgate.replay.outlook import Outlook
+from headgate.replay.progress import Progress, Series
 from headgate.replay.recorded import Source
 from headgate.replay.rest_calls import API
 from headgate.replay.row import RunRow
@@ -53,6 +54,8 @@ class Ending:
     end: End
     why: str
     """Why it did not go to the end."""
+    series: Series
+    """What happened from moment to moment, of this sitting."""
     verdict: Verdict | None = None
     """None when there was nothing to judge yet."""
 
@@ -102,20 +105,29 @@ async def _sit(
     run = _run(wanted, outlook, sandbox, places, before)
     journal = _journal(wanted, run, settings)
     row = RunRow(postgres, run)
-    try:
-        sitting = Sitting(wanted.options, run, source, outlook, journal, wanted.began_ms, target)
-        end, why = await sitting.send(postgres, row)
-    finally:
-        journal.close()
-    run.tally.ended_at = datetime.now(UTC)
-    if end != "whole":
-        await row.tell("stopped")
-        return Ending(run, end, why)
-    within_s = wanted.options.settle_within_s
-    arrivals = played.arrivals if played else None
-    verdict = await judged(run, target, arrivals=arrivals, within_s=within_s)
-    await row.tell("done", {"holds": verdict.holds, **asdict(verdict)})
-    return Ending(run, end, why, verdict)
+    async with Progress(run, postgres) as progress:
+        if sandbox is not None and sandbox.why_untold:
+            progress.say(f"Without webhooks: {sandbox.why_untold}")
+        try:
+            sitting = Sitting(
+                wanted.options, run, source, outlook, journal, wanted.began_ms, target
+            )
+            end, why = await sitting.send(postgres, row)
+        finally:
+            journal.close()
+        run.tally.ended_at = datetime.now(UTC)
+        if end != "whole":
+            await row.tell("stopped")
+            return Ending(run, end, why, progress.series)
+        verdict = await judged(
+            run,
+            target,
+            arrivals=played.arrivals if played else None,
+            within_s=wanted.options.settle_within_s,
+            tell=progress.settling,
+        )
+        await row.tell("done", verdict.document())
+        return Ending(run, end, why, progress.series, verdict)
 
 
 async def _whom(wanted: Wanted, settings: Settings) -> WantedSandbox:
