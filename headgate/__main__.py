@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from headgate.cli import values
+from headgate.cli import selecting, values
 from headgate.streams.errors import HeadgateError
 from headgate.tables.scopes import SCOPES
 
@@ -31,6 +31,10 @@ operating:
   merchant    create, list, activate, deactivate merchants; key: their API keys; user: their people
   operator    create, list, disable, enable operators of the dashboard; password: another one
   doctor      check everything this needs and say what to do
+
+traffic:
+  tail        show a topic's records as they come
+  capture     copy records of the log into a file
   replay      send recorded traffic again, as load, and judge what came of it
 
 first steps:
@@ -65,6 +69,7 @@ def parser(verb: str | None = None) -> argparse.ArgumentParser:
     _add_local(verbs)
     _add_roles(verbs)
     _add_operating(verbs, verb)
+    _add_traffic(verbs)
     return top
 
 
@@ -157,6 +162,15 @@ def _add_keys(key: argparse.ArgumentParser) -> None:
     )
     revoke = actions.add_parser("revoke", description="End an API key at once, for ever.")
     revoke.add_argument("key", metavar="KEY")
+
+
+def _add_traffic(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    capture = verbs.add_parser("capture", description="Copy records of the log into a file.")
+    selecting.add_selection(capture, short=True)
+    capture.add_argument("--overwrite", action="store_true", help="replace a file that is there")
+    capture.add_argument("out", metavar="OUT", help="NAME.ndjson.zst, NAME.ndjson or NAME.parquet")
+    tail = verbs.add_parser("tail", description="Show a topic's records, and follow it.")
+    selecting.add_tail(tail)
 
 
 def _add_people(kind: argparse.ArgumentParser, who: str, *, of_merchant: bool) -> None:

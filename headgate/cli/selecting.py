@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import re
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from headgate.cli import values
 from headgate.replay.selection import DEFAULT_TOPICS, LAST_MAX, Place, Selection, checked, offsets
 from headgate.streams.clock import now_ms
-from headgate.streams.settings import Settings, settings
+
+if TYPE_CHECKING:
+    from headgate.streams.settings import Settings
 
 _PLACE = re.compile(r"(?:([A-Za-z0-9._-]{1,249}):)?([0-9]{1,9}):([0-9]{1,18})")
 _NAMESPACE = re.compile(r"([a-z][a-z0-9_]{0,30})?")
+
+
+WHEN = "an ISO time (UTC unless it says otherwise), or how long ago: 90s, 30m, 1h, 2d"
+TAIL_LAST = 10
+"""Records that `tail` begins with, as the `tail` of files does with lines."""
 
 
 def add_selection(parser: argparse.ArgumentParser, *, short: bool = False) -> None:
@@ -29,15 +38,7 @@ def add_selection(parser: argparse.ArgumentParser, *, short: bool = False) -> No
     )
     _add_times(group)
     _add_offsets(group, short=short)
-    group.add_argument(
-        "--payment",
-        *(["--key"] if short else []),
-        dest="keys",
-        action="append",
-        default=[],
-        metavar="KEY",
-        help="the key of the records, such as a payment's id; may be repeated",
-    )
+    add_keys(group, "--payment", *(["--key"] if short else []))
     group.add_argument("--last", type=last, default=None, metavar="N", help="the newest N of those")
     add_namespace(group)
 
@@ -58,14 +59,13 @@ def _add_offsets(group: argparse._ArgumentGroup, *, short: bool) -> None:
 
 
 def _add_times(group: argparse._ArgumentGroup) -> None:
-    when = "an ISO time (UTC unless it says otherwise), or how long ago: 90s, 30m, 1h, 2d"
-    group.add_argument("--since", type=moment, default=None, metavar="TIME", help=when)
+    group.add_argument("--since", type=moment, default=None, metavar="TIME", help=WHEN)
     group.add_argument(
         "--until", type=moment, default=None, metavar="TIME", help="before this time"
     )
 
 
-def add_namespace(group: argparse._ArgumentGroup | argparse.ArgumentParser) -> None:
+def add_namespace(group: argparse._ActionsContainer) -> None:
     """Add `--namespace`."""
     group.add_argument(
         "--namespace",
@@ -73,6 +73,48 @@ def add_namespace(group: argparse._ArgumentGroup | argparse.ArgumentParser) -> N
         default=None,
         metavar="NAME",
         help="of the log (default: HEADGATE_NAMESPACE)",
+    )
+
+
+def add_tail(parser: argparse.ArgumentParser) -> None:
+    """Add what `headgate tail` knows."""
+    parser.add_argument("topic", metavar="TOPIC", help="such as payments.facts")
+    parser.add_argument(
+        "--type",
+        dest="types",
+        action="append",
+        default=[],
+        metavar="TYPE",
+        help="such as payment.failed, or payment.*; may be repeated",
+    )
+    parser.add_argument(
+        "--merchant", dest="merchants", action="append", default=[], metavar="ID", help="of one"
+    )
+    add_keys(parser, "--key", "--payment")
+    parser.add_argument("--since", type=moment, default=None, metavar="TIME", help=WHEN)
+    parser.add_argument(
+        "--last",
+        type=last,
+        default=None,
+        metavar="N",
+        help=f"begin with the newest N (default: {TAIL_LAST}; with --since all)",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument(
+        "--no-follow", dest="follow", action="store_false", help="end with what is there"
+    )
+    add_namespace(parser)
+
+
+def add_keys(group: argparse._ActionsContainer, *names: str) -> None:
+    """Add the option that names keys of records."""
+    group.add_argument(
+        *names,
+        dest="keys",
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="the key of the records, such as a payment's id; may be repeated",
     )
 
 
@@ -94,9 +136,11 @@ def selection_of(given: argparse.Namespace) -> Selection:
 
 def settings_of(given: argparse.Namespace) -> Settings:
     """The settings of this process, of another namespace when one is given."""
+    # Dear to import, and this file is imported by whatever verb is run.
+    here: Settings = importlib.import_module("headgate.streams.settings").settings()
     if given.namespace is None:
-        return settings()
-    return settings().model_copy(update={"namespace": given.namespace})
+        return here
+    return here.model_copy(update={"namespace": given.namespace})
 
 
 def moment(text: str) -> int:

@@ -67,6 +67,7 @@ class Elsewhere:
 
 
 _UP = "tests/system/test_embedded_up.py::"
+_TRAFFIC = "tests/system/test_traffic.py::"
 ELSEWHERE = {
     "make up": Elsewhere(
         "starts everything, for ever, on port 8000; it does `headgate up`",
@@ -80,6 +81,18 @@ ELSEWHERE = {
         "starts everything, for ever; a notify worker with a port of its own is asked there",
         "tests/system/test_webhook_events_live.py::"
         "test_a_test_arrives_and_an_endpoint_that_fails_for_long_is_disabled_and_told_of",
+    ),
+    ".venv/bin/headgate tail payments.facts --type 'payment.*' --since 1h --no-follow": Elsewhere(
+        "shows what was paid within the last hour, which may be nothing here",
+        f"{_TRAFFIC}test_what_was_paid_is_captured_shown_and_followed",
+    ),
+    ".venv/bin/headgate capture --since 1h traffic.ndjson.zst": Elsewhere(
+        "would leave its file in the checkout",
+        f"{_TRAFFIC}test_what_was_paid_is_captured_shown_and_followed",
+    ),
+    "zstdcat traffic.ndjson.zst": Elsewhere(
+        "shows the file of a sample that is not run here",
+        "tests/unit/test_capture_file.py::test_a_file_begins_with_its_header_and_ends_with_its_end",
     ),
 }
 """The only samples that are not run, by their text; each with a reason."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,10 +15,11 @@ from hypothesis import strategies as st
 from headgate.cli.selecting import add_selection, moment, selection_of, settings_of
 from headgate.replay.merge import Merge
 from headgate.replay.recorded import Recorded, SourceUnreadable
-from headgate.replay.selection import Place, Selection, WrongSelection
+from headgate.replay.selection import DEFAULT_TOPICS, Place, Selection, WrongSelection
 from headgate.replay.sources import opened
 from headgate.streams.clock import from_iso, now_ms
 from headgate.streams.settings import Settings
+from headgate.streams.topics import PAYMENT_COMMANDS, PAYMENT_FACTS
 from tests.unit.recorded_setting import a_record, written
 
 COMMANDS, FACTS = "payments.commands", "payments.facts"
@@ -37,6 +40,19 @@ def typed(*words: str) -> Selection:
 def test_nothing_typed_excludes_nothing() -> None:
     assert typed() == Selection()
     assert Selection().wants(a_record())
+
+
+def test_what_is_taken_when_no_topic_is_named_are_commands_and_facts() -> None:
+    assert (PAYMENT_COMMANDS.name, PAYMENT_FACTS.name) == DEFAULT_TOPICS
+
+
+def test_the_parser_of_all_verbs_imports_nothing_dear() -> None:
+    """`headgate --help` must not wait for pydantic."""
+    code = "import sys, headgate.__main__, headgate.cli.selecting; print('pydantic' in sys.modules)"
+    told = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert told.stdout == "False\n"
 
 
 def test_every_option_has_its_place() -> None:
