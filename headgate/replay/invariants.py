@@ -44,7 +44,7 @@ def money(one: StoredPayment) -> Faults:
 
 def _last_fact(one: StoredPayment) -> Faults:
     fact = one.facts[-1]
-    told = orjson.loads(fact.payload)["data"]["payment"]
+    told = fact.payment
     now = orjson.loads(one.payment.snapshot().model_dump_json())
     for name in now:
         if told.get(name) != now[name]:
@@ -94,7 +94,7 @@ def history(one: StoredPayment) -> Faults:
     ]
     if sorted(told) != numbers:
         yield f"{payment.id}: its commands told facts {_spans(sorted(told))}, not {_spans(numbers)}"
-    states = [orjson.loads(fact.payload)["data"]["payment"]["state"] for fact in one.facts]
+    states = [fact.payment["state"] for fact in one.facts]
     for before, after in pairwise([None, *states]):
         if before != after and (before, after) not in arrows():
             yield f"{payment.id}: went from {before or 'nothing'} to {after}, which no row allows"
@@ -118,8 +118,8 @@ def events(one: StoredPayment) -> Faults:
     """I9: each fact has the one event id that is derived from its payment and place."""
     for fact in one.facts:
         derived = ids.event_id(one.payment.id, fact.sequence)
-        said = orjson.loads(fact.payload)
-        if (fact.event_id, said["id"], said["sequence"]) != (derived, derived, fact.sequence):
+        said = fact.said["id"], fact.said["sequence"]
+        if (fact.event_id, *said) != (derived, derived, fact.sequence):
             yield f"{fact.event_id}: fact {fact.sequence} of {one.payment.id} must be {derived}"
 
 

@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from functools import cached_property
+from typing import Any, TypeVar
 
 import orjson
 
@@ -14,15 +15,16 @@ from headgate.replay.standing import IN_DOUBT, Whose
 from headgate.tables.payment import Payment
 from headgate.tables.postgres import Postgres, Row
 
-PAGE = 500
-"""Payments that are read at a time: some thousand facts, a few megabytes."""
+PAGE = 200
+"""Payments that are read at a time: a thousand facts or two, some megabytes. They are judged in one
+go, while the receiver waits."""
 OTHER_WEBHOOKS_MAX = 100_000
 """Events about endpoints that are looked at."""
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StoredFact:
     """A fact as its row has it."""
 
@@ -30,6 +32,18 @@ class StoredFact:
     event_id: str
     type: str
     payload: bytes
+
+    @cached_property
+    def said(self) -> Mapping[str, Any]:
+        """The payload, parsed once."""
+        parsed: dict[str, Any] = orjson.loads(self.payload)
+        return parsed
+
+    @property
+    def payment(self) -> Mapping[str, Any]:
+        """The payment as it was told."""
+        told: dict[str, Any] = self.said["data"]["payment"]
+        return told
 
 
 @dataclass(frozen=True, slots=True)
