@@ -1,6 +1,6 @@
 # The commands of a checkout. They need make, git and Python 3.11, 3.12 or 3.13 with venv; nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help up down reset status test test-fast hunt lint format faults bench bench-decisions bench-webhooks bench-viewers screens
+.PHONY: help up down reset status test test-fast hunt lint format faults bench bench-decisions bench-webhooks bench-viewers corpus screens
 .DELETE_ON_ERROR:
 
 # The interpreter behind whatever `python3` is here: a link, a shim, an active environment.
@@ -63,6 +63,9 @@ bench-webhooks: .venv/.synced ## Measure webhooks per second, and what bad endpo
 
 bench-viewers: .venv/.synced ## Measure what ten people who look cost, and how far behind they are
 	@exec $(BIN)/python -m bench.viewers
+
+corpus: .venv/.synced ## Record tests/corpus anew: the decisions that today's code is held to
+	@exec $(BIN)/python -m tests.corpus.record
 
 screens: .headgate/browser ## Make the pictures of all screens in docs/screens anew
 	@exec $(BIN)/python -m tests.browser.screens

@@ -103,7 +103,7 @@ async def _compared(given: argparse.Namespace, shown: Shown) -> Comparison:
     if given.source == LOG:
         await _add_operations(recording, given)
     if given.in_memory:
-        return verified_in_memory(recording)
+        return verified_in_memory(recording, shown)
     return await verified(recording, here, shown)
 
 

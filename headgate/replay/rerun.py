@@ -53,8 +53,10 @@ async def settled_again(recording: Recording, base: Settings, tell: Tell) -> Dec
     """
     tell("making a scratch namespace", 0, len(recording.commands))
     async with scratch(base, recording.partitions) as here:
+        # Before the worker starts: a reminder that it sends at once stands behind the recorded one,
+        # and is its repetition, not it.
+        await _append(recording.commands, here, tell)
         async with _settling(here) as worker:
-            await _append(recording.commands, here, tell)
             await worker.reach(recording.commands, tell)
         tell("reading what was decided", len(recording.commands), len(recording.commands))
         return await _decided(recording, here)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from headgate.replay import differences
 from headgate.replay.compared import Comparison, compared
 from headgate.replay.decisions import Recording
-from headgate.replay.fold import folded
+from headgate.replay.fold import Fold
 from headgate.replay.operations import outcomes_of
 from headgate.replay.recorded import Source, SourceUnreadable
 from headgate.replay.rerun import Tell, settled_again
@@ -19,6 +19,8 @@ from headgate.tables.postgres import Postgres
 
 RECORDS_MAX = 2_000_000
 """Records that one run compares: all of them are in memory, some 2 kB each."""
+TOLD_EVERY = 1000
+"""Records after which progress is told."""
 PAYMENTS_SHOWN_MAX = 20
 """Payments whose differences are shown to people."""
 LINE_EVERY_S = 5.0
@@ -38,7 +40,7 @@ async def recorded(source: Source, tell: Tell) -> Recording:
                 " take it in parts, by --since and --until, or by --payment"
             )
         recording.add(record)
-        if read % 1000 == 0:
+        if read % TOLD_EVERY == 0:
             tell("reading", read, total)
     if not recording.commands:
         raise SourceUnreadable(f"the source has no {PAYMENT_COMMANDS.name}: nothing to decide")
@@ -61,9 +63,14 @@ async def add_operations(recording: Recording, settings: Settings) -> None:
         await postgres.close()
 
 
-def verified_in_memory(recording: Recording) -> Comparison:
+def verified_in_memory(recording: Recording, tell: Tell) -> Comparison:
     """Compare with what the pure decide() says: no server, no log, no database."""
-    return compared(recording.asked(), recording.decisions, folded(recording.commands))
+    fold, total = Fold(), len(recording.commands)
+    for done, record in enumerate(recording.commands):
+        fold.decide(record)
+        if done % TOLD_EVERY == 0:
+            tell("deciding", done, total)
+    return compared(recording.asked(), recording.decisions, fold.decisions)
 
 
 async def verified(recording: Recording, settings: Settings, tell: Tell) -> Comparison:

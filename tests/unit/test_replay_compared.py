@@ -154,6 +154,16 @@ def test_commands_behind_the_recording_s_end_are_counted(operations: bool, behin
     assert (comparison.commands, comparison.not_recorded_yet) == (4 - behind, behind)
 
 
+def test_what_a_worker_decides_behind_the_source_s_end_is_left_out() -> None:
+    recording = Recording()
+    for record in recorded(life()[:3]):
+        recording.add(record)
+    today = folded(life())  # as if the last command were a reminder that is sent at once
+    known = list(recording.asked())
+    today.tell(known[0].payment_id, 99, b'{"type":"refund.processed"}')
+    assert compared(known, recording.decisions, today).same
+
+
 def test_a_command_twice_on_the_log_is_decided_once() -> None:
     again = replace(life()[0], offset=4)
     comparison = verified([*recorded(life()), again])
@@ -186,6 +196,11 @@ def test_a_command_that_today_s_models_refuse_is_a_difference() -> None:
     said = [one.said for one in verified(source).differences if one.what == "status"]
     assert len(said) == 1
     assert "today: not decided, a dead letter" in said[0]
+
+
+def test_a_command_that_was_a_dead_letter_and_is_one_again_is_the_same() -> None:
+    strange = changed(life()[2], amount="twenty", command_id="cmd_strange")
+    assert verified(recorded([*life(), replace(strange, offset=4)])).same
 
 
 def test_a_capture_of_nothing_that_is_held_is_the_same_refusal() -> None:
