@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
+import logging
 import sys
 from pathlib import Path
 
 import orjson
+import uvloop
 
 from headgate.cli.replay_options import add_options, options_of
 from headgate.cli.selecting import selection_of, settings_of
@@ -34,8 +35,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Send, tell, judge; or decide again and compare."""
     if arguments.verify or arguments.clean:
         return verify(arguments)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # It is told in our own words.
     try:
-        return asyncio.run(_replay(arguments))
+        return uvloop.run(_replay(arguments))
     except (NotAllowed, WrongOptions, WrongSelection, EdgeAddressWrong) as error:
         print(f"headgate replay: {error}", file=sys.stderr)
         return WRONG

@@ -17,6 +17,8 @@ class Due:
     """On the loop's clock."""
     shift_ms: int
     """By how much times in it move."""
+    has_slot: bool = False
+    """Whether its place among those in flight is taken already."""
 
 
 @dataclass(slots=True)

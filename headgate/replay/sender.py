@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from headgate.replay.families import Due, Families, Family
 from headgate.replay.journal import SKIPPED, Journal, count
@@ -136,22 +136,24 @@ class Sender:
         if family is None and not step.creates:
             self._skip(step, ORPHAN)
         elif family is None:
-            await self._slots.acquire()
-            group.create_task(self._alone(self._now_if_unplanned(due)))
+            group.create_task(self._alone(await self._with_slot(due)))
         else:
             await self._held.acquire()
+            if step.creates and family.accepted is None and not family.busy:
+                due = await self._with_slot(due)
             family.waiting.append(due)
             if not family.busy:
                 family.busy = True
                 group.create_task(self._one_by_one(family))
 
-    def _now_if_unplanned(self, due: Due) -> Due:
-        """As fast as it goes, a step is due when there is room for it."""
-        if self._origin is not None:
-            return due
-        return Due(due.step, asyncio.get_running_loop().time(), due.shift_ms)
+    async def _with_slot(self, due: Due) -> Due:
+        """When there is room in flight. As fast as it goes, that is when a step is due."""
+        await self._slots.acquire()
+        at = due.at if self._origin is not None else asyncio.get_running_loop().time()
+        return replace(due, at=at, has_slot=True)
 
     async def _alone(self, due: Due) -> None:
+        """Deliver what has its slot, and give that back."""
         try:
             await self._deliver(due)
         finally:
@@ -168,6 +170,9 @@ class Sender:
         family.busy = False
 
     async def _child(self, family: Family, due: Due) -> None:
+        if due.has_slot:
+            await self._alone(due)
+            return
         if not due.step.creates and not family.accepted:
             self._skip(due.step, PARENT_REFUSED)
             return
@@ -175,10 +180,8 @@ class Sender:
             await self._rest(due.step)
         # It could not be sent before now, so its latency does not count from before.
         ready = asyncio.get_running_loop().time()
-        async with self._slots:
-            later = max(due.at, ready) if self._origin is not None else 0.0
-            since = later or asyncio.get_running_loop().time()
-            await self._deliver(Due(due.step, since, due.shift_ms))
+        later = await self._with_slot(due)
+        await self._alone(replace(later, at=max(later.at, ready)))
 
     async def _rest(self, step: Step) -> None:
         """Until the payment's bank has said everything, or `REST_WAIT_S` are over."""

@@ -113,6 +113,9 @@ async def _sit(
                 wanted.options, run, source, outlook, journal, wanted.began_ms, target
             )
             end, why = await sitting.send(postgres, row)
+        except HeadgateError:
+            await row.tell("failed")
+            raise
         finally:
             journal.close()
         run.tally.ended_at = datetime.now(UTC)

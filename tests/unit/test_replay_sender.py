@@ -105,6 +105,18 @@ def test_a_system_that_stands_still_is_seen_in_every_latency_that_it_delayed(
     assert play.tally.behind_s == pytest.approx(2.0, abs=0.01)
 
 
+def test_payments_with_children_wait_for_room_as_the_others_do(tmp_path: Path) -> None:
+    """And the sender says that it is behind."""
+    found = [create(n) for n in range(4)]
+    records = Records([*found, *[capture(one) for one in found]], every_ms=0)
+    play = Play(tmp_path, records, Edge(takes_s=1.0), limits=Limits(in_flight=1))
+    play.run()
+    assert play.edge.most_at_once == 1
+    assert play.tally.percentile_us(50) >= 0.99e6
+    assert play.tally.percentile_us(100) >= 3.99e6
+    assert play.tally.behind_s > 2
+
+
 def test_as_fast_as_it_goes_fills_the_room_and_counts_from_there(tmp_path: Path) -> None:
     play = Play(
         tmp_path,

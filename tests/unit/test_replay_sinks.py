@@ -215,13 +215,13 @@ def test_a_partition_that_is_not_there_is_chosen_by_the_key() -> None:
     assert into("other", 16)(record).partition == 9
 
 
-def test_a_tally_is_told_to_tables_and_to_people() -> None:
+def test_a_tally_is_told_to_tables() -> None:
     tally = Tally(planned=3, sent=3)
     tally.answered.update({201: 2, 402: 1})
-    tally.refused["decline:lost_card"] += 1
     tally.repeated[0] += 1
     for latency_us in (1000, 2000, 250_000):
         tally.took(latency_us)
     progress = progress_of(tally)
     assert progress["answered"] == {"201": 2, "402": 1}
+    assert progress["repeated"] == {"0": 1}
     assert progress["latency_us"]["p50"] == pytest.approx(2000, rel=0.01)
