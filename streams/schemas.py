@@ -103,7 +103,7 @@ def _plain(schema: Any, name: str = "") -> Any:
     if members:
         return found
     if isinstance(found.get("description"), str):
-        found["description"] = _RULE.sub("", found["description"])
+        found["description"] = " ".join(_RULE.sub("", found["description"]).split())
     if "enum" in found and name not in CLOSED:
         found["x-extensible-enum"] = found.pop("enum")
     return found
