@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Generic, Protocol, TypeVar
 
@@ -25,10 +24,20 @@ T = TypeVar("T")
 
 
 async def stopped(stopping: Awaitable[None]) -> None:
-    """Wait until a connection is closed, for a bounded time."""
-    with contextlib.suppress(*AWAY):
+    """Wait until a connection is closed, for a bounded time.
+
+    aiokafka's consumer cancels its own fetches when it stops, and one that waits for its next try
+    lets that out as if the caller had been cancelled. Only the caller's own cancellation goes on.
+    """
+    task = asyncio.current_task()
+    try:
         async with asyncio.timeout(CLOSE_WAIT_S):
             await stopping
+    except AWAY:
+        return
+    except asyncio.CancelledError:
+        if task is not None and task.cancelling():
+            raise
 
 
 class SharedClient(Generic[C]):

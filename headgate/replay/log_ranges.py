@@ -50,6 +50,8 @@ async def connected(settings: Settings, partitions: int = 1) -> AsyncIterator[AI
         yield consumer
     finally:
         await stopped(consumer.stop())
+        # When Kafka is away, stop() may end before it has come to its connections.
+        await stopped(consumer._client.close())  # noqa: SLF001
 
 
 async def asked(settings: Settings, what: str, question: Awaitable[T]) -> T:
