@@ -167,6 +167,12 @@ def _add_keys(key: argparse.ArgumentParser) -> None:
 def _add_traffic(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     capture = verbs.add_parser("capture", description="Copy records of the log into a file.")
     selecting.add_selection(capture, short=True)
+    capture.add_argument(
+        "--with-operations",
+        action="store_true",
+        help="with what PostgreSQL knows of every command (refusals, answers, calls to banks), for"
+        " `headgate replay --verify`",
+    )
     capture.add_argument("--overwrite", action="store_true", help="replace a file that is there")
     capture.add_argument("out", metavar="OUT", help="NAME.ndjson.zst, NAME.ndjson or NAME.parquet")
     tail = verbs.add_parser("tail", description="Show a topic's records, and follow it.")

@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,12 +18,15 @@ from headgate.cli.selecting import selection_of, settings_of
 from headgate.replay.capture_file import CaptureFile
 from headgate.replay.capture_format import Header
 from headgate.replay.capturing import Captured, copy
+from headgate.replay.decisions import OPERATIONS
 from headgate.replay.log_source import LogSource
+from headgate.replay.operations import WithOperations
 from headgate.replay.recorded import Recorded
 from headgate.replay.selection import DEFAULT_TOPICS, Selection, WrongSelection
 from headgate.streams.clock import iso, now_ms
 from headgate.streams.errors import HeadgateError
 from headgate.streams.settings import Settings
+from headgate.tables.postgres import Postgres
 
 REDRAW_S = 0.2
 """How often the line on a terminal is drawn anew."""
@@ -42,16 +46,22 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"headgate capture: {error}", file=sys.stderr)
         return 2
     out = Path(arguments.out)
-    return asyncio.run(_capture(settings_of(arguments), selection, out, arguments.overwrite))
+    return asyncio.run(_capture(settings_of(arguments), selection, out, arguments))
 
 
-async def _capture(here: Settings, selection: Selection, out: Path, overwrite: bool) -> int:
+async def _capture(
+    here: Settings, selection: Selection, out: Path, given: argparse.Namespace
+) -> int:
     source = LogSource(here, selection)
-    file = CaptureFile(out, await _header(here, selection, source), overwrite=overwrite)
+    header = await _header(here, selection, source)
+    if given.with_operations:
+        header = header.model_copy(update={"topics": (*header.topics, OPERATIONS)})
+    file = CaptureFile(out, header, overwrite=given.overwrite)
     captured, expected = Captured(), await source.count()
     showing = asyncio.create_task(_show(captured, expected))
     try:
-        whole = await _copy_until_stopped(source.records(), file, captured)
+        async with _records(source, here, given.with_operations) as records:
+            whole = await _copy_until_stopped(records, file, captured)
         file.finish(cut_by_user=not whole)
     except HeadgateError as error:
         file.abandon()
@@ -61,6 +71,22 @@ async def _capture(here: Settings, selection: Selection, out: Path, overwrite: b
         await asyncio.wait({showing})
     _tell(file, captured, whole=whole)
     return 0 if whole else CUT
+
+
+@asynccontextmanager
+async def _records(
+    source: LogSource, here: Settings, with_operations: bool
+) -> AsyncIterator[AsyncIterator[Recorded]]:
+    """What goes into the file: the log's records, and with `--with-operations` the rows behind the
+    commands, for `headgate replay --verify`."""
+    if not with_operations:
+        yield source.records()
+        return
+    postgres = Postgres(here)
+    try:
+        yield WithOperations(source, postgres).records()
+    finally:
+        await postgres.close()
 
 
 async def _header(here: Settings, selection: Selection, source: LogSource) -> Header:

@@ -94,6 +94,15 @@ ELSEWHERE = {
         "shows the file of a sample that is not run here",
         "tests/unit/test_capture_file.py::test_a_file_begins_with_its_header_and_ends_with_its_end",
     ),
+    ".venv/bin/headgate replay --verify log --since 1h": Elsewhere(
+        "needs an hour's payments on the log of a running system",
+        "tests/system/test_replay_verify.py::"
+        "test_a_worker_decides_again_what_was_recorded_and_leaves_nothing",
+    ),
+    ".venv/bin/headgate replay --verify --in-memory tests/corpus/shop.ndjson.zst": Elsewhere(
+        "needs the folder of the source, and tells numbers that change with the corpus",
+        "tests/unit/test_corpus.py::test_the_corpus_is_decided_as_it_was_recorded",
+    ),
 }
 """The only samples that are not run, by their text; each with a reason."""
 

@@ -66,7 +66,7 @@ def run(log: type[Log], out: Path, monkeypatch: pytest.MonkeyPatch) -> int:
     parser = argparse.ArgumentParser()
     add_selection(parser, short=True)
     given = parser.parse_args([])
-    given.out, given.overwrite = str(out), False
+    given.out, given.overwrite, given.with_operations = str(out), False, False
     return capture.run(given)
 
 
