@@ -55,6 +55,10 @@ class Step:
     asked: list[str]
     """What was sent to the bank or set as a reminder."""
     told: list[Told] = field(default_factory=list)
+    reason: str | None = None
+    """Why an operator asked the bank."""
+    said: str | None = None
+    """What the bank answered, also where that changed nothing."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,7 @@ async def story_of(
         row["merchant_id"], row["mode"], DELIVERIES_MAX, DELIVERIES_MAX, payment_id,
     )  # fmt: skip
     steps, states = _steps(rows[::-1], PAYMENT_COMMANDS.full_name(settings))
+    _hear(steps, await postgres.fetch("dashboard_payment_answers", *whose, _attempts(rows)))
     _join(steps, deliveries, attempts)
     return Story(row, Payment.model_validate_json(row["record"]), children, steps, states)
 
@@ -121,7 +126,30 @@ def _step(row: Row, topic: str) -> Step:
         offset=row["offset"],
         refusal=refusal,
         asked=[_asked(one) for one in orjson.loads(row["requests"])],
+        reason=_reason(row),
     )
+
+
+def _attempts(rows: Iterable[Row]) -> list[str]:
+    """The attempts that the bank was called or asked about."""
+    asked = (one["request"] for row in rows for one in orjson.loads(row["requests"]))
+    return list({request["attempt_id"] for request in asked if "attempt_id" in request})
+
+
+def _hear(steps: Iterable[Step], answers: Iterable[Row]) -> None:
+    """Put the bank's words to the steps that its answers are."""
+    words = {row["command_id"]: row for row in answers}
+    for step in steps:
+        if (row := words.get(step.command_id)) is not None:
+            said = row["outcome"].replace("_", " ")
+            step.said = f"{said} ({row['decline_code']})" if row["decline_code"] else said
+
+
+def _reason(row: Row) -> str | None:
+    if row["command"] != "payment.inquire" or not row["result"]:
+        return None
+    reason: str | None = orjson.loads(row["result"]).get("reason")
+    return reason
 
 
 def _asked(one: dict[str, Any]) -> str:

@@ -35,11 +35,11 @@ document.addEventListener("submit", async (event) => {
   }
 });
 
-// <form data-confirm="Refund 12.00 INR?"> asks before it is sent.
+// <form data-confirm="Refund 12.00 INR?"> asks before it is sent; so does a button of its own.
 document.addEventListener(
   "submit",
   (event) => {
-    const question = event.target.dataset?.confirm;
+    const question = event.submitter?.dataset.confirm ?? event.target.dataset?.confirm;
     if (question && !window.confirm(question)) {
       event.preventDefault();
       event.stopImmediatePropagation();

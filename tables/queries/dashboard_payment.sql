@@ -16,6 +16,14 @@ from operations o left join facts f
 where ($1::text is null or o.merchant_id = $1) and o.mode = $2 and o.payment_id = $3
 order by o."offset" desc, f.sequence desc limit $4
 
+-- name: dashboard_payment_answers
+-- What the bank answered to the attempts $4, by the command that told it.
+select a.answer ->> 'command_id' as command_id, a.answer ->> 'outcome' as outcome,
+    a.answer ->> 'decline_code' as decline_code
+from acquirer_attempts a join payments p on p.id = a.payment_id
+where ($1::text is null or p.merchant_id = $1) and p.mode = $2 and p.id = $3
+    and a.attempt_id = any($4::text[]) and a.answer is not null
+
 -- name: dashboard_payment_attempts
 -- The newest $4 webhook attempts about it.
 select a.delivery_id, a.attempt, a.manual, a.kind, a.status_code, a.error, a.started_at,

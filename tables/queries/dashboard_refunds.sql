@@ -32,6 +32,16 @@ select * from (
 ) c
 order by created_at
 
+-- name: dashboard_to_inquire
+-- The picked payments, captures and the like. Whether a bank can be asked, settle decides.
+select id, id as payment_id, merchant_id, mode, 'payment' as kind, state, amount, currency
+from payments
+where ($1::text is null or merchant_id = $1) and mode = $2 and id = any($3::text[])
+union all
+select id, payment_id, merchant_id, mode, kind, state, amount, currency
+from payment_children
+where ($1::text is null or merchant_id = $1) and mode = $2 and id = any($3::text[])
+
 -- name: dashboard_to_resolve
 select id, payment_id, merchant_id, mode from payment_children
 where ($1::text is null or merchant_id = $1) and mode = $2 and id = any($3::text[])

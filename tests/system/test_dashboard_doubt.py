@@ -1,8 +1,10 @@
-"""The screens Refunds and In doubt: filters, whose rows they are, and many resolved at once."""
+"""The screens Refunds and In doubt: filters, whose rows they are, and many resolved at once, or
+asked about."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from headgate.tables.requests import INQUIRY_DELAYS_MS
 from tests.system.harness_commands import publishing
 from tests.system.harness_dashboard import Looking, looking
 from tests.system.harness_edge import running_edge, settling, with_demo
-from tests.system.harness_place import opened
+from tests.system.harness_place import Place, opened
 from tests.system.harness_reading import Shop
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
@@ -57,6 +59,39 @@ async def resolve(looks: Looking, picked: list[str], evidence: str) -> tuple[int
     return answer.status_code, answer.text
 
 
+async def ask_the_bank(looks: Looking, picked: list[str], **fields: str) -> tuple[int, str]:
+    """Pick some and press the button that has the bank asked."""
+    found = re.findall(r'name="key" value="([^"]+)"', (await looks.get("/in-doubt")).text)
+    picks = {f"pick.{one}": "1" for one in picked}
+    answer = await looks.post("/in-doubt/inquire", key=found[0] if found else "", **picks, **fields)
+    return answer.status_code, answer.text
+
+
+async def many_are_asked_about(
+    looks: Looking, place: Place, doubtful: Sequence[str], paid: str
+) -> None:
+    """The first press names them and asks why; what is not in doubt is refused by itself."""
+    status, page = await ask_the_bank(looks, [*doubtful, paid])
+    assert (status, page.count('<input type="hidden" name="pick.')) == (200, len(doubtful) + 1)
+    assert (await ask_the_bank(looks, [paid], reason=" "))[0] == 400
+    assert (await ask_the_bank(looks, []))[0] == 400
+    asked = "select count(*) from operations where type = 'payment.inquire'"
+    assert await place.number(asked) == 0
+    status, page = await ask_the_bank(looks, [*doubtful, paid], reason="they call")
+    assert (status, page.count("the bank is asked")) == (200, len(doubtful))
+    assert "there is nothing to ask the bank" in page
+    sent = f"{asked} and refusal is null and jsonb_array_length(requests) = 1"
+    assert await place.number(sent) == len(doubtful)
+    audited = await place.rows(
+        "select subject, actor, change ->> 'reason' as why from audit"
+        " where action = 'payment.inquire'"
+    )
+    assert {row["subject"] for row in audited} == set(doubtful)
+    assert {(row["actor"], row["why"]) for row in audited} == {("operator:opr_1", "they call")}
+    story = (await looks.get(f"/payments/{doubtful[0]}")).text
+    assert "payment.inquire</strong> by operator:opr_1: “they call”" in story
+
+
 async def test_an_operator_resolves_many_and_a_merchant_none(stack: Stack, tmp_path: Path) -> None:
     async with (
         opened(stack) as place,
@@ -89,11 +124,16 @@ async def test_an_operator_resolves_many_and_a_merchant_none(stack: Stack, tmp_p
         assert "pick." not in (await looks.get("/in-doubt")).text
         assert (await resolve(looks, reviewed, "I am sure"))[0] == 404
 
+        assert (await ask_the_bank(looks, reviewed, reason="I am curious"))[0] == 404
+
         looks.as_operator()
+        await many_are_asked_about(looks, place, [doubtful, *reviewed], payment)
         assert (await resolve(looks, reviewed, " "))[0] == 400
         status, page = await resolve(looks, [*reviewed, done], "Statement, line 14")
         assert status == 200
         assert page.count("resolved as succeeded") == 2
         assert "only what needs review is resolved" in page
-        sql = "select count(*) from operations where actor = 'operator:opr_1' and refusal is null"
+        sql = "select count(*) from operations where type = 'payment.resolve' and refusal is null"
         assert await place.number(sql) == 2
+        sql = "select count(*) from audit where action = 'payment.resolve' and actor = $1"
+        assert await place.number(sql, "operator:opr_1") == 2

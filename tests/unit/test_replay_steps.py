@@ -11,7 +11,7 @@ from headgate.agents.acquirers.simulator import Simulator
 from headgate.replay.bank_story import BankStory
 from headgate.replay.bank_values import in_doubt, value_again, value_for
 from headgate.replay.fresh_ids import FreshIds, RecordedIds
-from headgate.replay.outlook import Outlook
+from headgate.replay.outlook import Outlook, is_step
 from headgate.replay.rest_calls import CARD_UNKNOWN, KEY_UNKNOWN, NotRepeatable, call_of
 from headgate.replay.sink_commands import fresh_command
 from headgate.replay.steps import Place, Step, Steps
@@ -19,16 +19,20 @@ from headgate.streams import ids
 from headgate.streams.commands import (
     AcquirerAnswer,
     AcquirerRequest,
+    CapturePayment,
     Card,
     ClientCommand,
     CommandBase,
+    InquirePayment,
     Method,
+    ResolvePayment,
     Timer,
 )
 from headgate.streams.plays import PLAYS, Scenario
 from headgate.streams.scenarios import CARDS, VPAS, scenario_of
 from headgate.streams.settings import Settings
 from tests.unit import replay_setting as recorded
+from tests.unit.builders import asks, processing
 from tests.unit.replay_setting import (
     BEGAN_MS,
     Records,
@@ -234,3 +238,12 @@ def test_what_cannot_be_made_again_says_why() -> None:
     with pytest.raises(NotRepeatable, match=KEY_UNKNOWN):
         call_of(step(drawn), RecordedIds(recorded.MERCHANT), 0)
     assert value_again(create(1, vpa="a@b")) is not None
+
+
+def test_what_operators_say_is_not_sent() -> None:
+    """It was about another bank's doubt."""
+    payment = processing()
+    said = {"child_id": "rfnd_1", "outcome": "failed", "evidence": "a letter"}
+    assert not is_step(asks(ResolvePayment, payment, **said))
+    assert not is_step(asks(InquirePayment, payment, reason="they call"))
+    assert is_step(asks(CapturePayment, payment))
