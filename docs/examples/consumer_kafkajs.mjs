@@ -28,6 +28,7 @@ function apply({ v, livemode, type, sequence, data: { payment } }) {
 const kafka = new Kafka({ brokers: (process.env.KAFKA ?? "127.0.0.1:9092").split(",") });
 const consumer = kafka.consumer({ groupId: "example-kafkajs", sessionTimeout: 10_000 });
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => consumer.disconnect());
+consumer.on(consumer.events.CRASH, ({ payload }) => payload.restart || process.exit(1));
 await consumer.connect();
 // A new group begins with the first fact there is.
 await consumer.subscribe({ topic: process.env.TOPIC ?? "payments.facts", fromBeginning: true });
