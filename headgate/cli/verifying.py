@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import signal
 import sys
 from collections.abc import Coroutine
@@ -16,7 +17,6 @@ from headgate.replay.compared import Comparison
 from headgate.replay.decisions import Recording
 from headgate.replay.recorded import SourceUnreadable
 from headgate.replay.scratch import drop_leftovers
-from headgate.replay.selection import WrongSelection
 from headgate.replay.sources import LOG, opened
 from headgate.replay.verify import (
     Shown,
@@ -26,11 +26,11 @@ from headgate.replay.verify import (
     verified,
     verified_in_memory,
 )
-from headgate.streams.errors import StoreUnavailable
+from headgate.streams.errors import HeadgateError, StoreUnavailable
 from headgate.streams.settings import settings
 
 SAME, DIFFERS, WRONG, STOPPED = 0, 1, 2, 130
-"""Exit codes: all is decided as it was, it is not, the source cannot be compared, Ctrl-C."""
+"""Exit codes: all is decided as it was, it is not, it could not be compared, Ctrl-C."""
 
 
 def add_verify(parser: argparse.ArgumentParser) -> None:
@@ -56,9 +56,10 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
 
 def verify(given: argparse.Namespace) -> int:
     """Compare, or clean, and tell what came of it."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # We tell it in our own words.
     try:
         return asyncio.run(_until_told_to_stop(_clean() if given.clean else _verify(given)))
-    except (SourceUnreadable, WrongSelection) as error:
+    except HeadgateError as error:  # whatever kept it from comparing: it says nothing of the code
         print(f"headgate replay --verify: {error}", file=sys.stderr)
         return WRONG
     except (asyncio.CancelledError, KeyboardInterrupt):

@@ -10,12 +10,14 @@ from pathlib import Path
 import orjson
 import pytest
 
+from headgate.cli import verifying
 from headgate.cli.selecting import add_selection
 from headgate.cli.verifying import add_verify, verify
 from headgate.replay.capture_file import CaptureFile
 from headgate.replay.capture_format import Header
 from headgate.replay.recorded import Recorded
 from headgate.streams.clock import iso
+from headgate.streams.settings import Settings
 from tests.unit.builders import AT_MS
 from tests.unit.replay_lives import life, lives, recorded
 
@@ -35,7 +37,7 @@ def captured(folder: Path, records: Iterable[Recorded], *, whole: bool = True) -
     return str(file.part)
 
 
-def run(*words: str) -> int:
+def run(*words: str, in_memory: bool = True) -> int:
     """The exit code of `headgate replay --verify` with these words."""
     parser = argparse.ArgumentParser()
     parser.add_argument("source", nargs="?")
@@ -43,7 +45,8 @@ def run(*words: str) -> int:
     parser.add_argument("--partial", action="store_true")
     add_selection(parser)
     add_verify(parser)
-    return verify(parser.parse_args(["--verify", "--in-memory", *words]))
+    how = ["--in-memory"] if in_memory else []
+    return verify(parser.parse_args(["--verify", *how, *words]))
 
 
 def test_the_same_decisions_are_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -81,6 +84,15 @@ def test_a_source_that_cannot_be_compared_is_2(
     ):
         assert run(*words) == 2
         assert said in capsys.readouterr().err
+
+
+def test_a_server_that_is_away_is_2_and_no_difference(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody = Settings(postgres="postgresql://nobody@127.0.0.1:1/none")
+    monkeypatch.setattr(verifying, "settings_of", lambda _: nobody)
+    assert run(captured(tmp_path, recorded(life())), in_memory=False) == 2
+    assert "PostgreSQL is away" in capsys.readouterr().err
 
 
 def test_a_file_without_commands_is_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
