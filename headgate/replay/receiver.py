@@ -118,8 +118,10 @@ class Connection(asyncio.Protocol):
     """One connection of a sender. It answers before it reads on, which is all HTTP that it needs;
     the sender is our own `deliver`, and keeps its connections."""
 
-    def __init__(self, arrivals: Arrivals) -> None:
+    def __init__(self, arrivals: Arrivals, every: set[Connection]) -> None:
+        """It is in `every` as long as it is open."""
         self._arrivals = arrivals
+        self._every = every
         self._transport: asyncio.Transport | None = None
         self._begin()
 
@@ -130,12 +132,16 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._every.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._every.discard(self)
 
     def data_received(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
-            self._abort()
+            self.abort()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers[name.decode("latin1").lower()] = value.decode("latin1")
@@ -143,7 +149,7 @@ class Connection(asyncio.Protocol):
     def on_body(self, body: bytes) -> None:
         self._body += body
         if len(self._body) > BODY_BYTES_MAX:
-            self._abort()
+            self.abort()
 
     def on_message_complete(self) -> None:
         status = self._arrivals.take(self._headers, bytes(self._body), time.time())
@@ -151,7 +157,8 @@ class Connection(asyncio.Protocol):
             self._transport.write(b"HTTP/1.1 %d -\r\nContent-Length: 0\r\n\r\n" % status)
         self._begin()
 
-    def _abort(self) -> None:
+    def abort(self) -> None:
+        """Let go of it at once, whatever was on its way."""
         if self._transport is not None:
             self._transport.abort()
 
@@ -163,6 +170,7 @@ class Receiver:
         self.arrivals = arrivals
         self._host = host
         self._server: asyncio.Server | None = None
+        self._connections: set[Connection] = set()
 
     @property
     def url(self) -> str:
@@ -175,12 +183,18 @@ class Receiver:
         """Listen. What it is sent before anybody looks waits in its queue."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: Connection(self.arrivals), self._host, 0, backlog=CONNECTIONS_WAITING_MAX
+            lambda: Connection(self.arrivals, self._connections),
+            self._host,
+            0,
+            backlog=CONNECTIONS_WAITING_MAX,
         )
 
     async def stop(self) -> None:
-        """Listen no more. What is sent afterwards is refused, and tried again by its sender."""
+        """Listen no more. What is sent afterwards is refused, and tried again by its sender: also
+        over connections that it has kept, since nothing would remember it."""
         if self._server is not None:
             self._server.close()
             self._server = None
+        for connection in list(self._connections):
+            connection.abort()
         self.arrivals.close()

@@ -46,6 +46,17 @@ async def test_webhooks_are_counted_by_id_and_bytes_over_kept_connections() -> N
     assert not arrivals.has("evt_3", b"{}")
 
 
+async def test_a_receiver_that_has_stopped_takes_nothing_over_a_kept_connection() -> None:
+    arrivals = Arrivals(SECRET)
+    async with httpx.AsyncClient() as client:
+        async with listening(arrivals) as one:
+            url = one.url
+            await client.post(url, content=b"{}", headers=headers("evt_1", b"{}"))
+        with pytest.raises(httpx.TransportError):
+            await client.post(url, content=b"{}", headers=headers("evt_2", b"{}"))
+    assert arrivals.distinct == 1
+
+
 async def test_a_body_that_comes_in_pieces_is_one_webhook() -> None:
     arrivals, body = Arrivals(SECRET), b"x" * 100_000
     async with listening(arrivals) as one, httpx.AsyncClient() as client:
