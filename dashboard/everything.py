@@ -25,6 +25,7 @@ from headgate.dashboard.portal import portal_routes
 from headgate.dashboard.record_screen import RECORDS
 from headgate.dashboard.refunds import REFUNDS
 from headgate.dashboard.replay import REPLAY
+from headgate.dashboard.replay_runs import ReplayRuns
 from headgate.dashboard.rest import Rest
 from headgate.dashboard.screens import Screen
 from headgate.dashboard.seed_pages import seed_routes
@@ -59,8 +60,11 @@ def outside(place: Place) -> list[Route]:
     return [*seed_routes(place), *portal_routes(place)]
 
 
-def place_of(settings: Settings, postgres: Postgres, edge: httpx.AsyncClient) -> Place:
-    """Where the screens work; `edge` reaches the REST surface."""
+def place_of(
+    settings: Settings, postgres: Postgres, edge: httpx.AsyncClient, edge_url: str | None = None
+) -> Place:
+    """Where the screens work; `edge` reaches the REST surface, and `edge_url` is where others on
+    this machine reach it (by default where this process's edge listens)."""
 
     async def positions() -> Hashable:
         return tuple(await postgres.fetch_row("dashboard_positions") or ())
@@ -68,4 +72,5 @@ def place_of(settings: Settings, postgres: Postgres, edge: httpx.AsyncClient) ->
     pages = Pages()
     pages.add(**WORDS, held_for=held_for)
     machine = Machine(settings)
-    return Place(settings, postgres, Rest(edge), Hub(positions), pages, SCREENS, machine)
+    runs = ReplayRuns(settings, edge_url or f"http://{settings.http_host}:{settings.http_port}")
+    return Place(settings, postgres, Rest(edge), Hub(positions), pages, SCREENS, machine, runs)

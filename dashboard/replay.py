@@ -1,4 +1,5 @@
-"""The screen Replay: past webhooks sent again, as jobs that can be watched, paused and ended."""
+"""The screen Replay: past webhooks sent again, as jobs that can be watched, paused and ended; for
+operators beside them load tests (`topic_replay.py`)."""
 
 from __future__ import annotations
 
@@ -9,12 +10,14 @@ from typing import Any, get_args
 from starlette.requests import Request
 from starlette.responses import Response
 
+from headgate.dashboard import topic_replay
 from headgate.dashboard.acting import Acting
 from headgate.dashboard.answers import done, missing, refused
 from headgate.dashboard.app import form_of
 from headgate.dashboard.fragments import Fragment
 from headgate.dashboard.live import live
 from headgate.dashboard.place import Place
+from headgate.dashboard.replay_wish import PACES, SHAPES
 from headgate.dashboard.screens import Path, Screen
 from headgate.dashboard.settings_actions import number
 from headgate.dashboard.viewer import Viewer
@@ -52,6 +55,7 @@ async def listed(place: Place, request: Request, viewer: Viewer) -> Response:
         which=get_args(Which),
         yesterday=f"{from_ms(now_ms()).astimezone(UTC) - timedelta(days=1):%Y-%m-%dT%H:%M}",
         once=ids.draw_key(),
+        **_load_tests(place, viewer),
     )
 
 
@@ -62,7 +66,15 @@ async def stream(place: Place, request: Request, viewer: Viewer) -> Response:
         return await _rows(place, viewer)
 
     key = ("replay", *_whose(viewer), viewer.base, viewer.may_write)
-    return live(place, key, render, request, ("replays",))
+    return live(place, key, render, request, ("replays", topic_replay.BODY))
+
+
+def _load_tests(place: Place, viewer: Viewer) -> dict[str, Any]:
+    """What the form of load tests offers; nothing to whom there are none."""
+    if not topic_replay.is_offered(viewer):
+        return {"load_tests": False}
+    captures = [path.name for path in place.runs.captures()]
+    return {"load_tests": True, "captures": captures, "paces": PACES, "shapes": SHAPES}
 
 
 async def create(place: Place, request: Request, viewer: Viewer) -> Response:
@@ -126,7 +138,8 @@ async def _rows(place: Place, viewer: Viewer) -> list[Fragment]:
         for row in rows
     ]
     nothing = f'<p id="no-replays" class="empty"{" hidden" if rows else ""}>No replay yet.</p>'
-    return [*shown, Fragment("no-replays", nothing)]
+    tests = await topic_replay.rows(place, viewer) if topic_replay.is_offered(viewer) else []
+    return [*tests, *shown, Fragment("no-replays", nothing)]
 
 
 REPLAY = Screen(
@@ -137,5 +150,6 @@ REPLAY = Screen(
         Path("/replay/live", get=stream),
         Path("/replay/create", post=create),
         Path("/replay/change", post=change),
+        *topic_replay.PATHS,
     ),
 )

@@ -8,7 +8,18 @@ from markupsafe import Markup, escape
 
 from headgate.streams.money import in_words
 
-GOOD = frozenset({"captured", "succeeded", "success", "processed", "enabled", "active", "running"})
+GOOD = frozenset(
+    {
+        "captured",
+        "succeeded",
+        "success",
+        "processed",
+        "enabled",
+        "active",
+        "running",
+        "done",
+    }
+)
 BAD = frozenset({"failed", "declined", "disabled", "revoked", "dead", "rejected", "canceled"})
 
 

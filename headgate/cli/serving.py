@@ -67,7 +67,7 @@ def alone(settings: Settings) -> tuple[Starlette, Place]:
     """The dashboard without an edge in its process: it asks the one at HEADGATE_EDGE_URL."""
     postgres = Postgres(settings)
     client = httpx.AsyncClient(base_url=settings.edge_url)
-    place = place_of(settings, postgres, client)
+    place = place_of(settings, postgres, client, settings.edge_url)
     app = create_dashboard(place, Sessions(settings, postgres), outside(place))
 
     @asynccontextmanager

@@ -37,7 +37,8 @@ class Serving:
 
     async def start(self) -> None:
         """Listen; also again after `stop`, on the same port."""
-        self.place = place_of(self.settings, Postgres(self.settings), self.client)
+        edge_url = str(self.client.base_url).rstrip("/")
+        self.place = place_of(self.settings, Postgres(self.settings), self.client, edge_url)
         app = create_dashboard(self.place, self.doorman)
         config = uvicorn.Config(app, port=self.port, log_config=None, lifespan="off", ws="none")
         self._server = uvicorn.Server(config)
