@@ -19,6 +19,8 @@ from headgate.tables.postgres import Postgres
 
 TICK_S = 0.5
 """How often the line is drawn, and a point taken."""
+SPAN_S_MIN = 0.9 * TICK_S
+"""The shortest time that a point stands for."""
 PLAIN_EVERY_S = 5.0
 """How often a log file, which cannot be overwritten like a terminal, hears of it."""
 WATCH_EVERY_S = 1.0
@@ -72,13 +74,18 @@ class Series:
     def __init__(self) -> None:
         self._points: list[Point] = []
         self._pending: Point | None = None
-        self._span_s = 0.0
+        self._span_s = SPAN_S_MIN
         """Points that are shorter are gathered first."""
 
     @property
     def points(self) -> Sequence[Point]:
-        """Oldest first."""
-        return [*self._points, *([self._pending] if self._pending else [])]
+        """Oldest first. What is left at the end is part of the last one: a rate over a few
+        milliseconds would be a peak that never was."""
+        if self._pending is None:
+            return list(self._points)
+        if not self._points:
+            return [self._pending]
+        return [*self._points[:-1], self._points[-1] + self._pending]
 
     def add(self, point: Point) -> None:
         """Another moment has passed."""

@@ -58,6 +58,14 @@ def test_a_long_run_is_remembered_in_bounded_memory_and_loses_no_peak() -> None:
     assert [p.at_s for p in points] == sorted(p.at_s for p in points)
 
 
+def test_the_last_moment_of_a_run_is_no_peak() -> None:
+    series = Series()
+    series.add(a_point(0.5))
+    series.add(replace(a_point(0.501, 5), span_s=0.001))
+    [last] = series.points
+    assert (last.at_s, last.answered, last.span_s) == (0.501, 405, 0.501)
+
+
 class Paper(io.StringIO):
     """A log file that can be waited for."""
 
