@@ -34,7 +34,9 @@ async def read_form(request: Request) -> dict[str, str]:
 
 def check_origin(request: Request) -> None:
     """Raises FormRefused when another site's page sent this (Fetch Metadata, else `Origin`; OWASP
-    CSRF). Browsers that tell neither are none: whoever sends this has the token from a session."""
+    CSRF). What tells neither passes: every browser that can show these pages names the origin of a
+    POST, so it is no browser that somebody's page misleads. This is a second lock. The first is the
+    session's token (`check_token`), a synchroniser token that no other site can read (ADR 0034)."""
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     if site is not None:
         ours = site in SAME_SITE

@@ -31,7 +31,8 @@ class CheckoutRequest(Asked):
         default=["card", "upi"], description="What the form offers, in this order."
     )
     success_url: WebAddress | None = Field(
-        default=None, description="Where the hosted page leads when it is paid; http in test only."
+        default=None,
+        description="Where the hosted page goes on to when it is paid; http in test only.",
     )
     cancel_url: WebAddress | None = Field(
         default=None, description="Where the hosted page leads when the customer goes back."

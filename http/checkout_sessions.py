@@ -49,6 +49,7 @@ class CheckoutSessions:
         self._standings = standings
         self._secrets = CheckoutSecrets(settings.secret_key)
         self._lives_s = settings.checkout_session_s
+        self._kept_days = settings.checkout_session_days
         self._public_url = settings.public_url
         self._retry_after_s = settings.retry_after_s
 
@@ -78,6 +79,7 @@ class CheckoutSessions:
             actor=api_key.id,
             request=_print_of(asked),
             lives_s=self._lives_s,
+            kept_days=self._kept_days,
         )
         with stored_or_unsure(self._retry_after_s, key):
             session, made = await checkout.create(self._postgres, _wanted(asked, api_key), drawn)

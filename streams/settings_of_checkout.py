@@ -26,6 +26,9 @@ class CheckoutKnobs(BaseSettings):
     hosted pages. Empty takes what the request that asks for one was sent to."""
     checkout_session_s: PositiveInt = 1800
     """How long a payment may begin in a checkout session."""
+    checkout_session_days: PositiveInt = 90
+    """How long a checkout session is kept after its time is over, to say so to whoever opens it and
+    to answer repeats of the request that made it. After that it goes as new ones come."""
     checkout_attempts_max: PositiveInt = 10
     """Payments that one checkout session may have; each but the last one failed for good."""
     checkout_wait_s_max: PositiveInt = 20

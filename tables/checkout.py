@@ -10,6 +10,10 @@ from headgate.streams import ids
 from headgate.streams.commands import Mode
 from headgate.tables.postgres import Postgres, Row
 
+FORGOTTEN_MAX = 5
+"""Old sessions that a new one takes with it: more than one, so that none are left in the end, and
+few, because the shop waits for it."""
+
 
 @dataclass(frozen=True, slots=True)
 class SessionWanted:
@@ -34,6 +38,8 @@ class SessionDrawn:
     actor: str
     request: str
     lives_s: int
+    kept_days: int
+    """How long sessions that are over are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,8 @@ async def create(
         drawn.actor,
         drawn.request,
         drawn.lives_s,
+        drawn.kept_days,
+        FORGOTTEN_MAX,
     )
     return await find(postgres, drawn.session_id), made is not None
 

@@ -90,10 +90,10 @@ function draw(figure) {
     cursor: { show: false },
     scales: { y: { range: (_, low, high) => [0, unit === "%" ? 100 : Math.max(high, 1) * 1.1] } },
     axes: [
-      { stroke: axis, grid: { stroke: line, width: 1 }, ticks: { show: false }, space: 60, values: (_, ats) => ats.map(clock) },
+      { stroke: axis, grid: { stroke: line, width: 1 }, ticks: { show: false }, size: 26, space: 60, values: (_, ats) => ats.map(clock) },
       { stroke: axis, grid: { stroke: line, width: 1 }, ticks: { show: false }, size: 48, space: 30 },
     ],
-    series: [{}, { stroke: () => colour(figure, "line"), width: 2, points: { show: false } }],
+    series: [{}, { stroke: () => colour(figure, "line"), width: 2, points: { size: 5 } }],
   }, data, figure.querySelector(".plot")));
 }
 for (const figure of document.querySelectorAll("figure.chart")) {

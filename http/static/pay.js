@@ -10,6 +10,7 @@ const WORDS = told.get("seed") ? { complete: "payment_success", close: "close_mo
 const VIEWS = ["loading", "form", "waiting", "bank", "paid", "over"];
 const WAIT_S = 20;
 const MOVES = ["processing", "requires_action"];
+const LEAVES_AFTER_MS = 2500; // Long enough to read that it went well.
 let secret = told.get("cs");
 let state = null;
 
@@ -217,8 +218,16 @@ function paid() {
   $("payment-id").textContent = state.payment.id;
   link($("on"), state.success_url);
   show("paid");
+  if (!framed && state.success_url) leave(state.success_url);
   const payment = state.payment.id;
   tell("complete", { payment, status: "paid", data: { paymentId: payment } });
+}
+
+/* Back to the shop by itself; the link stays for where the browser does not get there. This page is
+   left out of the history: going back from the shop must not lead to it, and so to the shop again. */
+function leave(url) {
+  $("leaving").hidden = false;
+  setTimeout(() => location.replace(url), LEAVES_AFTER_MS);
 }
 
 function declined() {

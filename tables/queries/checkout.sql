@@ -1,5 +1,11 @@
 -- name: create_checkout_session
--- Whoever repeats a request finds what it made.
+-- Whoever repeats a request finds what it made. A new one takes a few with it that were over long
+-- ago. The payments of one that is forgotten still follow from its id: nobody is charged twice.
+with forgotten as (
+    delete from checkout_sessions where id in (
+        select id from checkout_sessions where expires_at < now() - make_interval(days => $14)
+        order by expires_at limit $15 for update skip locked)
+)
 insert into checkout_sessions(id, merchant_id, mode, order_id, amount, currency, methods, success_url,
     cancel_url, secret_hash, actor, request, expires_at)
 values($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, now() + make_interval(secs => $13))

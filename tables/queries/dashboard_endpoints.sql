@@ -12,7 +12,8 @@ from webhook_endpoints e
 left join webhook_endpoint_health h on h.endpoint_id = e.id and h.attempts > 0
 where ($1::text is null or e.merchant_id = $1) and e.mode = $2 and e.deleted_at is null
     and ($4::text is null
-        or (e.created_at, e.id) < (select created_at, id from webhook_endpoints where id = $4))
+        or (e.created_at, e.id) < (select created_at, id from webhook_endpoints
+            where id = $4 and ($1::text is null or merchant_id = $1) and mode = $2))
 order by e.created_at desc, e.id desc limit $3
 
 -- name: dashboard_endpoint

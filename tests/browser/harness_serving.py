@@ -11,7 +11,7 @@ import httpx
 import uvicorn
 
 from headgate.dashboard.app import create_dashboard
-from headgate.dashboard.everything import place_of
+from headgate.dashboard.everything import outside, place_of
 from headgate.dashboard.place import Place
 from headgate.streams.settings import Settings
 from headgate.tables.postgres import Postgres
@@ -39,7 +39,7 @@ class Serving:
         """Listen; also again after `stop`, on the same port."""
         edge_url = str(self.client.base_url).rstrip("/")
         self.place = place_of(self.settings, Postgres(self.settings), self.client, edge_url)
-        app = create_dashboard(self.place, self.doorman)
+        app = create_dashboard(self.place, self.doorman, outside(self.place))
         config = uvicorn.Config(app, port=self.port, log_config=None, lifespan="off", ws="none")
         self._server = uvicorn.Server(config)
         self._task = asyncio.create_task(self._server._serve())

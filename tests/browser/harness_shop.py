@@ -7,25 +7,31 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
-from starlette.routing import Route
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
 
 from headgate.tables.merchants import DEMO_KEY
 from tests.system.harness_edge import free_port
 from tests.system.harness_place import until
 from tests.system.harness_running import Running
 
-EMBED = """<!doctype html><html lang="en"><title>Shop</title><main id="place"></main>
+EMBED = """<!doctype html><html lang="en"><title>Shop</title>
+<meta name="color-scheme" content="light dark">
+<h1>Shop</h1><main id="place"></main>
 <script src="{pay}/v1/headgate.js" crossorigin="anonymous"></script>
 <script>window.heard = [];
 Headgate.mount(document.querySelector("#place"), {{key: {key!r}, clientSecret: {secret!r},
   onEvent: (event) => heard.push(event)}});</script>"""
-WIDGET = """<!doctype html><html lang="en"><title>Shop</title><button id="buy">Buy</button>
+WIDGET = """<!doctype html><html lang="en"><title>Shop</title>
+<meta name="color-scheme" content="light dark">
+<h1>Shop</h1><button id="buy">Buy</button>
 <script src="{pay}/checkout.js"></script>
 <script>window.heard = []; window.messages = [];
 addEventListener("message", (event) => messages.push(event.data.type));
@@ -34,7 +40,22 @@ const onFailure = (told) => heard.push(["failure", told]);
 const onClose = () => heard.push(["close"]);
 document.querySelector("#buy").onclick = () => new PaymentGateway({{
   key: {key!r}, orderId: {order!r}, onSuccess, onFailure, onClose}}).open();</script>"""
-PAGES = {"embed": EMBED, "widget": WIDGET}
+PORTAL = """<!doctype html><html lang="en"><title>Shop</title>
+<meta name="color-scheme" content="light dark">
+<h1>Our webhooks</h1>
+<iframe id="portal" title="Webhooks" src="{portal}" style="width:100%;height:700px"></iframe>"""
+REACT = """<!doctype html><html lang="en"><title>Shop</title><h1>Shop</h1><main id="root"></main>
+<script src="/react/react.production.min.js"></script>
+<script src="/react/react-dom.production.min.js"></script>
+<script type="importmap">{{"imports": {{"react": "/react/react.js"}}}}</script>
+<script type="module">
+import {{ createElement }} from "react";
+import {{ HeadgateCheckout }} from "{pay}/headgate-react.js";
+window.heard = [];
+window.root = ReactDOM.createRoot(document.querySelector("#root"));
+root.render(createElement(HeadgateCheckout, {{publishableKey: {key!r}, clientSecret: {secret!r},
+  onEvent: (event) => heard.push(event)}}));</script>"""
+PAGES = {"react": REACT, "embed": EMBED, "widget": WIDGET, "portal": PORTAL}
 
 
 @dataclass(frozen=True)
@@ -69,18 +90,18 @@ class Shops:
 
     async def answer(self, request: Request) -> HTMLResponse:
         """The page that was asked for."""
-        given = request.query_params
-        page = PAGES[request.path_params["kind"]].format(
-            pay=self.pay, key=given["key"], secret=given["secret"], order=given["order"]
-        )
-        return HTMLResponse(page)
+        page = PAGES.get(request.path_params["kind"])
+        if page is None:
+            return HTMLResponse("", 404)  # Browsers ask for an icon.
+        return HTMLResponse(page.format(pay=self.pay, **request.query_params))
 
 
 @asynccontextmanager
 async def shops_of(running: Running) -> AsyncIterator[Shops]:
     """Shops of the demo merchant, which allows the one at shop.localhost."""
     shops = Shops(free_port(), running)
-    app = Starlette(routes=[Route("/{kind}", shops.answer)])
+    react = Mount("/react", StaticFiles(directory=Path(__file__).parent / "react"))
+    app = Starlette(routes=[react, Route("/{kind}", shops.answer)])
     config = uvicorn.Config(app, port=shops.port, log_config=None, lifespan="off")
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]

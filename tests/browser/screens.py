@@ -1,6 +1,8 @@
-"""`make screens`: pictures of every screen, by day and night, on a phone and a desk.
+"""`make screens`: pictures of every page of the gallery, by day on a desk and by night on a phone.
 
-It starts a system, makes a little of everything, and writes `docs/screens/SCREEN-LOOK.png`."""
+It starts a system in which something of everything happens (harness_scene.py), and writes
+`docs/screens/VIEW-LOOK.png`. A page that cannot be shown is named at the end; the others are still
+taken."""
 
 from __future__ import annotations
 
@@ -9,34 +11,27 @@ import os
 import sys
 from pathlib import Path
 
-from playwright.async_api import Browser, async_playwright, expect
+from playwright.async_api import Browser, Error, Page, async_playwright
 
 from bench.system import walkable_folder
-from headgate.dashboard.everything import SCREENS
 from headgate.embedded.stack import Stack
 from tests.browser import chromium
-from tests.browser.harness_pages import ARGUMENTS, LOOKS, Look, opened
-from tests.browser.harness_serving import Serving, serving
-from tests.system.harness_place import until
-from tests.system.harness_running import Running, running_system
+from tests.browser.gallery import GALLERY, View
+from tests.browser.harness_pages import ARGUMENTS, Look, look_as, opened
+from tests.browser.harness_scene import Scene, staged
+from tests.system.harness_running import running_system
 
 FOLDER = Path(__file__).parents[2] / "docs" / "screens"
-SHOWN = [screen for screen in SCREENS if screen.title and "{" not in screen.paths[0].path]
-"""The screens of the navigation."""
-PAYMENTS = 24
-METHODS: list[dict[str, object]] = [
-    {"method": "upi", "vpa": "user@paytm"},
-    {"method": "upi", "vpa": "fail@upi"},
-    {"method": "card", "card": {"number": "4111111111111111", "expiry_month": 12,
-                                "expiry_year": 2099, "cvv": "123"}},
-]  # fmt: skip
-SETTLES_WITHIN_S = 60
-DRAWN_AFTER_S = 1.5
-"""Charts are drawn when the first numbers have come."""
+PICTURED = (Look("light", 1280), Look("dark", 360))
+"""Of the four looks that axe judges; four pictures of each page would be 20 MB."""
+TALL_PX = {360: 1200, 1280: 900}
+"""Where pictures of long pages end, by their width: the rest is more of the same."""
+DRAWN_AFTER_S = 0.5
+"""What the last look changed is drawn by then."""
 
 
 async def main() -> int:
-    """Write all pictures; 1 where there is no Chromium."""
+    """Write all pictures; 1 where there is no Chromium, or where a page cannot be shown."""
     path = await asyncio.to_thread(chromium.find)
     if path is None:
         print(chromium.MISSING, file=sys.stderr)  # noqa: T201  a program of make's
@@ -46,54 +41,47 @@ async def main() -> int:
     try:
         await asyncio.to_thread(stack.up, os.getpid())
         async with (
-            running_system(stack, folder) as running,
-            serving(running.place.settings, running.edge.client) as dashboard,
+            running_system(stack, folder, HEADGATE_DEMO_PAGES="true") as running,
+            staged(running) as scene,
             async_playwright() as playwright,
         ):
-            await some_of_everything(running)
             browser = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-            await all_pictures(browser, dashboard)
+            wrong = await all_pictures(browser, scene)
             await browser.close()
     finally:
         stack.stop()
-    return 0
+    print("\n".join(wrong), file=sys.stderr)  # noqa: T201
+    return int(bool(wrong))
 
 
-async def some_of_everything(running: Running) -> None:
-    """Payments that succeed and fail, refunds, and an endpoint that answers nobody."""
-    client = running.edge.client
-    endpoint = {"url": "http://127.0.0.1:9/hooks", "event_types": ["payment.*"]}
-    await client.post("/api/v1/webhook_endpoints", json=endpoint)
-    for number in range(PAYMENTS):
-        body = {"amount": 10_000 + 777 * number, "order_id": f"order-{1000 + number}"}
-        await client.post("/api/v1/payments", json={**body, **METHODS[number % len(METHODS)]})
-    await until(lambda: _settled(running), SETTLES_WITHIN_S, "all payments final")
-    rows = await running.place.rows("select id from payments where status = 'success' limit 3")
-    for row in rows:
-        await client.post(f"/api/v1/payments/{row['id']}/refunds", json={"amount": 500})
-
-
-async def _settled(running: Running) -> bool:
-    pending = "select count(*) from payments where status = 'pending'"
-    return await running.place.number(pending) == 0
-
-
-async def all_pictures(browser: Browser, dashboard: Serving) -> None:
-    """Of every screen four."""
+async def all_pictures(browser: Browser, scene: Scene) -> list[str]:
+    """Of every view two, and no others in the folder. Returns what could not be shown, and why."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for screen in SHOWN:
-        for look in LOOKS:
-            address = dashboard.url(screen.paths[0].path)
-            await picture(browser, address, look, FOLDER / f"{screen.name}-{look}.png")
+    for old in FOLDER.glob("*.png"):
+        old.unlink()
+    found = [await pictures(browser, scene, view) for view in GALLERY]
+    return [wrong for wrong in found if wrong]
 
 
-async def picture(browser: Browser, address: str, look: Look, file: Path) -> None:
-    """The whole page."""
-    async with opened(browser, look) as tab:
-        await tab.page.goto(address)
-        await expect(tab.page.locator("h1")).to_be_visible()
-        await asyncio.sleep(DRAWN_AFTER_S)
-        await tab.page.screenshot(path=file, full_page=True)
+async def pictures(browser: Browser, scene: Scene, view: View) -> str:
+    """One view in both looks; what was wrong, empty for nothing."""
+    try:
+        async with opened(browser) as tab:
+            await view.show(tab.page, scene)
+            for look in PICTURED:
+                await picture(tab.page, look, FOLDER / f"{view.name}-{look}.png")
+    except (AssertionError, Error) as error:
+        return f"{view.name}: {error}"
+    return ""
+
+
+async def picture(page: Page, look: Look, file: Path) -> None:
+    """The page from its top, as far down as it is worth it."""
+    await look_as(page, look)
+    await asyncio.sleep(DRAWN_AFTER_S)
+    long = await page.evaluate("document.documentElement.scrollHeight")
+    clip = {"x": 0, "y": 0, "width": look.width, "height": min(long, TALL_PX[look.width])}
+    await page.screenshot(path=file, full_page=True, clip=clip)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, FrameLocator, Page, Request, expect
+from playwright.async_api import FrameLocator, Page, Request, Route, expect
 
-from tests.browser.harness_pages import LOOKS, Look, Tab, axe, opened
+from tests.browser.harness_pages import Tab, axe
 from tests.browser.harness_shop import Shops, shops_of
 from tests.system.harness_edge import other_merchant
 from tests.system.harness_place import until
@@ -93,12 +93,37 @@ async def test_a_card_pays_in_a_shops_frame_and_its_number_is_in_one_request(
 async def test_upi_pays_on_the_hosted_page_and_leads_back_to_the_shop(
     page: Page, shops: Shops
 ) -> None:
-    session = await shops.session(success_url=f"{shops.pay}/errors")
+    thanks = f"{shops.pay}/errors"
+    session = await shops.session(success_url=thanks)
     await page.goto(session["url"])
     await page.get_by_label("UPI", exact=True).check()
     await page.get_by_label("UPI address").fill("success@upi")
     await pay(page)
     await expect(page.get_by_text("Payment successful")).to_be_visible()
+    await page.wait_for_url(thanks)  # By itself, and not to come back to by accident.
+    await page.go_back()
+    assert not page.url.startswith(f"{shops.pay}/checkout")
+
+
+async def test_a_link_leads_to_the_shop_where_the_browser_does_not_get_by_itself(
+    page: Page, shops: Shops
+) -> None:
+    thanks = f"{shops.pay}/errors"
+    tried: list[str] = []
+
+    async def stay(route: Route) -> None:
+        tried.append(route.request.url)
+        await (route.abort("aborted") if len(tried) == 1 else route.continue_())
+
+    await page.route(thanks, stay)
+    await page.goto((await shops.session(success_url=thanks))["url"])
+    await fill_card(page, GOOD)
+    await pay(page)
+
+    async def was_tried() -> bool:
+        return bool(tried)
+
+    await until(was_tried, 30, "the page leaves by itself")
     await page.get_by_role("link", name="Back to the shop").click()
     await expect(page.get_by_role("heading", name="Errors")).to_be_visible()
 
@@ -155,6 +180,17 @@ async def test_the_bank_asks_first(page: Page, shops: Shops, button: str, says: 
     assert await axe(page) == []
     await page.get_by_test_id(button).click()
     await expect(page.get_by_text(says)).to_be_visible()
+
+
+async def test_the_react_component_pays_and_leaves_nothing_behind(page: Page, shops: Shops) -> None:
+    """In React itself (tests/browser/react); tests/unit runs it over a React that is played."""
+    await page.goto(shops.page("react", await shops.session()))
+    form = page.frame_locator(FRAME)
+    await fill_card(form, GOOD)
+    await pay(form)
+    assert (await until_heard(page, "complete"))["payment"].startswith("pay_")
+    await page.evaluate("() => root.unmount()")
+    await expect(page.locator("iframe")).to_have_count(0)
 
 
 async def test_the_seeds_widget_pays_and_tells_its_words(page: Page, shops: Shops) -> None:
@@ -248,17 +284,3 @@ async def test_a_forged_message_is_ignored_and_the_frame_cannot_be_read(
     assert await heard(page) == before
     read = "() => { try { return frames[0].document.title } catch (error) { return error.name } }"
     assert await page.evaluate(read) == "SecurityError"
-
-
-@pytest.mark.parametrize("look", LOOKS, ids=str)
-async def test_the_pages_have_no_barriers(
-    browser: Browser, running: Running, shops: Shops, look: Look
-) -> None:
-    async with opened(browser, look) as tab:
-        await tab.page.goto((await shops.session())["url"])
-        await expect(tab.page.get_by_test_id("pay-button")).to_be_visible()
-        assert await axe(tab.page) == []
-        await tab.page.goto(f"{running.url}/checkout")
-        assert await axe(tab.page) == []
-        wide = "() => document.documentElement.scrollWidth <= innerWidth"
-        assert await tab.page.evaluate(wide)

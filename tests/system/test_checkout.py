@@ -301,3 +301,13 @@ def lines(logs: Path) -> list[bytes]:
     found = [path.read_bytes() for path in sorted(logs.rglob("*")) if path.is_file()]
     assert len(found) >= 4
     return found
+
+
+async def test_sessions_that_were_over_long_ago_go_as_new_ones_come(running: Running) -> None:
+    olds = [(await customer(running.edge)).session["id"] for _ in range(2)]
+    for old, days in zip(olds, (91, 89), strict=True):
+        over = "update checkout_sessions set expires_at = now() - make_interval(days => $2)"
+        await running.place.rows(f"{over} where id = $1", old, days)
+    await customer(running.edge)
+    left = await running.place.rows("select id from checkout_sessions where id = any($1)", olds)
+    assert [row["id"] for row in left] == [olds[1]]

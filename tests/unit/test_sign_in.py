@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from headgate.dashboard import session_cookie, stands
-from headgate.dashboard.forms import FormRefused, check_origin
+from headgate.dashboard.forms import FormRefused, check_origin, check_token
 from headgate.dashboard.sign_in import _back, _missing, local_path
 from headgate.dashboard.stands import Stands
 from headgate.dashboard.viewer import Viewer
@@ -86,6 +86,15 @@ def test_forms_of_ours_are_taken(headers: dict[str, str]) -> None:
 def test_forms_of_other_sites_are_refused(headers: dict[str, str]) -> None:
     with pytest.raises(FormRefused, match="Another site"):
         check_origin(asked(**headers))
+
+
+@pytest.mark.parametrize("token", [None, "", "another session's"])
+def test_a_form_is_not_believed_without_its_sessions_token(token: str | None) -> None:
+    """Whatever its headers say or leave out (ADR 0034)."""
+    viewer = Viewer("opr_1", "Olga", None, "test", csrf="this session's")
+    with pytest.raises(FormRefused, match="older session"):
+        check_token({} if token is None else {"csrf": token}, viewer)
+    check_token({"csrf": "this session's"}, viewer)
 
 
 @pytest.mark.parametrize(
