@@ -8,7 +8,8 @@ import logging
 import os
 import sys
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from headgate.cli.selecting import TAIL_LAST, settings_of
 from headgate.replay.following import Follower
@@ -20,6 +21,8 @@ from headgate.streams.settings import Settings
 
 LOOKED_THROUGH = 10_000
 """Records among which the newest of a type or a merchant are looked for, when no time is given."""
+
+Records = AsyncGenerator[Recorded, None]
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -78,22 +81,26 @@ class Tail:
             last=window,
         )
 
-    async def _chosen(self, records: AsyncIterator[Recorded]) -> AsyncIterator[Recorded]:
+    async def _chosen(self, records: Records) -> Records:
         keys = self._selection().keys
-        async for record in records:
-            if self._choice.wants(record) and (not keys or record.key in keys):
-                yield record
+        async with aclosing(records):
+            async for record in records:
+                if self._choice.wants(record) and (not keys or record.key in keys):
+                    yield record
 
-    async def _print_all(self, records: AsyncIterator[Recorded]) -> None:
-        async for record in records:
-            self._print(record)
+    async def _print_all(self, records: Records) -> None:
+        # Closed from the outside in, also when nobody reads on: a generator that is left open
+        # makes asyncio complain at the end.
+        async with aclosing(records):
+            async for record in records:
+                self._print(record)
 
     def _print(self, record: Recorded) -> None:
         given = self._given
         print(json_of(record) if given.json else line_of(record, colours=self._colours), flush=True)
 
 
-async def _newest(records: AsyncIterator[Recorded], most: int) -> deque[Recorded]:
+async def _newest(records: Records, most: int) -> deque[Recorded]:
     found: deque[Recorded] = deque(maxlen=most)
     async for record in records:
         found.append(record)

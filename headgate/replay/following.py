@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import OffsetOutOfRangeError
@@ -42,8 +43,9 @@ class Follower:
             try:
                 async with connected(self._settings, len(self._next)) as consumer:
                     self._begin(consumer)
-                    async for record in self._arriving(consumer):
-                        yield record
+                    async with aclosing(self._arriving(consumer)) as arriving:
+                        async for record in arriving:
+                            yield record
             except LogUnavailable as error:
                 self._say(away=True, words=f"{error}; it is tried again")
                 await asyncio.sleep(AGAIN_S)

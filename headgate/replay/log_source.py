@@ -39,9 +39,10 @@ class LogSource:
     async def records(self) -> AsyncGenerator[Recorded, None]:
         """The records, merged by time. Raises LogUnavailable, and SourceUnreadable for what is not
         there, or is deleted while it is read."""
-        async for record in self._read(await self.spans()):
-            if self._selection.wants(record):
-                yield record
+        async with aclosing(self._read(await self.spans())) as records:
+            async for record in records:
+                if self._selection.wants(record):
+                    yield record
 
     async def count(self) -> int | None:
         """How many records there are, when offsets alone tell; None with times or keys."""
