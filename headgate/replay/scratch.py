@@ -27,6 +27,10 @@ made with `headgate migrate` has no such comment and is left alone."""
 CONNECT_WAIT_S = 10
 DROP_WAIT_S = 60.0
 """How long the topics, and then the schema, may take to go."""
+NEXT_TIME = (
+    "what is left of a scratch namespace is dropped by the next run, or by"
+    " `headgate replay --verify --clean`"
+)
 _LOCKS = 4_803_218
 """The space of advisory locks by which a scratch namespace shows that its run lives."""
 
@@ -42,8 +46,7 @@ async def scratch(base: Settings, partitions: int) -> AsyncIterator[Settings]:
     """
     name = f"{SCRATCH}{secrets.token_hex(5)}"
     settings = base.model_copy(update={"namespace": name, "partitions": partitions})
-    connection = await _connected(base)
-    try:
+    async with _connected(base) as connection:
         await _drop_leftovers(connection, base)
         await connection.execute("select pg_advisory_lock($1, $2)", _LOCKS, _lock_of(name))
         try:
@@ -54,18 +57,13 @@ async def scratch(base: Settings, partitions: int) -> AsyncIterator[Settings]:
             yield settings
         finally:
             await drop(connection, settings)
-    finally:
-        await connection.close(timeout=CONNECT_WAIT_S)
 
 
 async def drop_leftovers(base: Settings) -> list[str]:
     """Drop what killed runs have left, and answer the names of their namespaces. Raises
     StoreUnavailable, LogUnavailable."""
-    connection = await _connected(base)
-    try:
+    async with _connected(base) as connection:
         return await _drop_leftovers(connection, base)
-    finally:
-        await connection.close(timeout=CONNECT_WAIT_S)
 
 
 async def _drop_leftovers(connection: Connection, base: Settings) -> list[str]:
@@ -85,13 +83,20 @@ async def _drop_leftovers(connection: Connection, base: Settings) -> list[str]:
     return dropped
 
 
-async def _connected(base: Settings) -> Connection:
+@asynccontextmanager
+async def _connected(base: Settings) -> AsyncIterator[Connection]:
     try:
-        return await asyncpg.connect(
+        connection = await asyncpg.connect(
             base.postgres, timeout=CONNECT_WAIT_S, command_timeout=DROP_WAIT_S
         )
-    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+    except (OSError, asyncpg.PostgresError) as error:
         raise StoreUnavailable(f"PostgreSQL is away: {error}") from error
+    try:
+        yield connection
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise StoreUnavailable(f"PostgreSQL went away: {error}; {NEXT_TIME}") from error
+    finally:
+        await connection.close(timeout=CONNECT_WAIT_S)
 
 
 async def _mark(connection: Connection, settings: Settings) -> None:
@@ -108,22 +113,21 @@ async def drop(connection: Connection, settings: Settings) -> None:
     could not be dropped. Raises ValueError for any other namespace, LogUnavailable."""
     if not settings.scratch:
         raise ValueError(f"{settings.namespace!r} is no scratch namespace and is never dropped")
-    async with asyncio.timeout(DROP_WAIT_S):
-        await _drop_topics(settings)
+    await _drop_topics(settings)
     await connection.execute(f"drop schema if exists {settings.schema_name} cascade")
 
 
 async def _drop_topics(settings: Settings) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
     try:
-        await admin.start()
-        names = [n for n in await admin.list_topics() if n.startswith(settings.prefix)]
-        if names:
-            await admin.delete_topics(names)
+        async with asyncio.timeout(DROP_WAIT_S):
+            await admin.start()
+            names = [n for n in await admin.list_topics() if n.startswith(settings.prefix)]
+            if names:
+                await admin.delete_topics(names)
     except (KafkaError, OSError) as error:
         raise LogUnavailable(
-            f"the topics {settings.prefix}* could not be dropped: {error}; the next run, or"
-            " `headgate replay --verify --clean`, drops them"
+            f"the topics {settings.prefix}* could not be dropped: {error!r}; {NEXT_TIME}"
         ) from error
     finally:
         await admin.close()

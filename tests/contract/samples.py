@@ -97,7 +97,7 @@ ELSEWHERE = {
     ".venv/bin/headgate replay --verify log --since 1h": Elsewhere(
         "needs an hour's payments on the log of a running system",
         "tests/system/test_replay_verify.py::"
-        "test_a_worker_decides_again_what_was_recorded_and_leaves_nothing",
+        "test_the_verb_holds_todays_code_to_a_log_and_to_its_capture",
     ),
     ".venv/bin/headgate replay --verify --in-memory tests/corpus/shop.ndjson.zst": Elsewhere(
         "needs the folder of the source, and tells numbers that change with the corpus",
