@@ -15,7 +15,7 @@ from headgate.cli.selecting import selection_of, settings_of
 from headgate.cli.verifying import verify
 from headgate.replay import report
 from headgate.replay.guards import NotAllowed
-from headgate.replay.journal import Journal
+from headgate.replay.journal import Journal, RunExists
 from headgate.replay.options import Options, WrongOptions
 from headgate.replay.recorded import Source
 from headgate.replay.selection import WrongSelection
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # It is told in our own words.
     try:
         return uvloop.run(_replay(arguments))
-    except (NotAllowed, WrongOptions, WrongSelection, EdgeAddressWrong) as error:
+    except (NotAllowed, WrongOptions, WrongSelection, EdgeAddressWrong, RunExists) as error:
         print(f"headgate replay: {error}", file=sys.stderr)
         return WRONG
 

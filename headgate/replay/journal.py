@@ -30,6 +30,10 @@ class RunUnknown(HeadgateError):
     """There is no run of this name here, or its journal cannot be read."""
 
 
+class RunExists(HeadgateError):
+    """A new run was to have the name of one that there is."""
+
+
 class Journal:
     """The journal of one run, open for more."""
 
@@ -40,9 +44,14 @@ class Journal:
         self._done: dict[int, bool] = {}
 
     @classmethod
-    def begin(cls, folder: Path, run_id: str, what: Mapping[str, Any]) -> Journal:
-        """A new run. `what` is everything that is needed to go on with it."""
+    def begin(
+        cls, folder: Path, run_id: str, what: Mapping[str, Any], *, again: bool = False
+    ) -> Journal:
+        """A sitting, of a new run or `again`. `what` is everything that is needed to go on with
+        it. Raises RunExists for a new run of a name that is taken."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not again and (folder / f"{run_id}.json").exists():
+            raise RunExists(f"there is a run {run_id} already: go on with it by --resume {run_id}")
         whole, written = folder / f"{run_id}.json", folder / f"{run_id}.json.new"
         written.touch(mode=_OWNER_ONLY)
         written.write_bytes(orjson.dumps(dict(what), option=orjson.OPT_INDENT_2))

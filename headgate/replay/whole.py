@@ -218,7 +218,8 @@ def _journal(wanted: Wanted, run: Run, settings: Settings) -> Journal:
         "options": wanted.options.record,
         "sandbox": run.sandbox.record if run.sandbox else None,
     }
-    journal = Journal.begin(folder_of(settings), wanted.run_id, what)
-    if wanted.remembered is not None:
+    folder, again = folder_of(settings), wanted.remembered is not None
+    journal = Journal.begin(folder, wanted.run_id, what, again=again)
+    if again:
         journal.restore(run.tally)
     return journal

@@ -68,6 +68,7 @@ class Elsewhere:
 
 _UP = "tests/system/test_embedded_up.py::"
 _TRAFFIC = "tests/system/test_traffic.py::"
+_LOAD = "tests/system/test_replay_load.py::"
 ELSEWHERE = {
     "make up": Elsewhere(
         "starts everything, for ever, on port 8000; it does `headgate up`",
@@ -102,6 +103,18 @@ ELSEWHERE = {
     ".venv/bin/headgate replay --verify --in-memory tests/corpus/shop.ndjson.zst": Elsewhere(
         "needs the folder of the source, and tells numbers that change with the corpus",
         "tests/unit/test_corpus.py::test_the_corpus_is_decided_as_it_was_recorded",
+    ),
+    ".venv/bin/headgate replay traffic.ndjson.zst --speed 10": Elsewhere(
+        "needs a capture, and a system that nobody else is using",
+        f"{_LOAD}test_every_speed_ends_with_a_verdict_that_adds_up",
+    ),
+    ".venv/bin/headgate replay --resume run_2q7ffm5cva3xyzd2q7ffm5cva3": Elsewhere(
+        "needs a run that was cut off",
+        f"{_LOAD}test_a_killed_replayer_goes_on_where_it_was",
+    ),
+    ".venv/bin/headgate replay traffic.ndjson.zst --same-ids --sink commands --as-fast": Elsewhere(
+        "needs a capture of the very system",
+        f"{_LOAD}test_the_same_ids_add_not_one_row_fact_or_webhook",
     ),
 }
 """The only samples that are not run, by their text; each with a reason."""

@@ -12,8 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from headgate.replay.capture_file import CaptureFile
+from headgate.replay.capture_format import Header
+from headgate.replay.log_source import LogSource
+from headgate.replay.selection import Selection
 from headgate.replay.wire import Answer, Connection, request_bytes
-from headgate.streams.topics import PAYMENT_FACTS
+from headgate.streams.clock import iso, now_ms
+from headgate.streams.topics import PAYMENT_COMMANDS, PAYMENT_FACTS
 from tests.system.harness_log import reading
 from tests.system.harness_place import until
 from tests.system.harness_whole import Whole
@@ -141,6 +146,9 @@ class Said:
     out: str
     err: str
 
+    def __str__(self) -> str:
+        return f"exit code {self.code}\n{self.out}\n{self.err}"
+
     @property
     def run_id(self) -> str:
         """The run that it was about."""
@@ -178,15 +186,24 @@ def target(subject: Whole) -> tuple[str, ...]:
 
 async def captured(subject: Whole, folder: Path) -> Path:
     """All that is on the log, in a file."""
-    file = folder / "capture.ndjson.zst"
-    said = await headgate(subject, "capture", str(file))
-    assert said.code == 0, said
-    return file
+    settings = subject.place.settings
+    header = Header(
+        headgate="tests",
+        namespace=settings.namespace,
+        partitions=settings.partitions,
+        topics=(PAYMENT_COMMANDS.name, PAYMENT_FACTS.name),
+        began_at=iso(now_ms()),
+    )
+    file = CaptureFile(folder / "capture.ndjson.zst", header)
+    async for record in LogSource(settings, Selection()).records():
+        file.write(record)
+    file.finish()
+    return file.path
 
 
 STORED = (
-    "payments", "facts", "operations", "children", "acquirer_attempts", "webhook_deliveries",
-    "webhook_attempts", "webhook_events",
+    "payments", "facts", "operations", "payment_children", "acquirer_attempts",
+    "webhook_deliveries", "webhook_attempts", "webhook_events",
 )  # fmt: skip
 """Every table that a payment can add a row to."""
 
@@ -214,16 +231,16 @@ def answers(subject: Whole, run_id: str) -> int:
     return len(journal.read_bytes().splitlines()) if journal.exists() else 0
 
 
-async def until_answered(subject: Whole, run_id: str, least: int) -> None:
+async def until_answered(subject: Whole, run_id: str, least: int, within_s: float = 60) -> None:
     """Wait until a run has come so far."""
 
     async def there() -> bool:
         return answers(subject, run_id) >= least
 
-    await until(there, 60, f"{least} answers of {run_id}")
+    await until(there, within_s, f"{least} answers of {run_id}")
 
 
-async def ended(running: asyncio.subprocess.Process) -> Said:
+async def ended(running: asyncio.subprocess.Process, within_s: float = REPLAY_WITHIN_S) -> Said:
     """What a command that was started says in the end."""
-    out, err = await asyncio.wait_for(running.communicate(), REPLAY_WITHIN_S)
+    out, err = await asyncio.wait_for(running.communicate(), within_s)
     return Said(running.returncode or 0, out.decode(), err.decode())

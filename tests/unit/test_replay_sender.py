@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from headgate.replay.journal import Journal, RunUnknown
+from headgate.replay.journal import Journal, RunExists, RunUnknown
 from headgate.replay.outlook import Outlook
 from headgate.replay.pace import AsFast, AsRecorded, Pace, Shaped
 from headgate.replay.rest_calls import NotRepeatable
@@ -291,6 +291,9 @@ def test_a_journal_is_for_its_owner_alone_and_an_unknown_run_is_named(tmp_path: 
     for file in tmp_path.iterdir():
         assert file.stat().st_mode & 0o077 == 0
     assert Journal.read(tmp_path, "run_a") == {"secret": "s"}
+    with pytest.raises(RunExists, match="--resume run_a"):
+        Journal.begin(tmp_path, "run_a", {})
+    Journal.begin(tmp_path, "run_a", {"secret": "s"}, again=True).close()
     with pytest.raises(RunUnknown, match=r"run_b.*there are run_a"):
         Journal.read(tmp_path, "run_b")
 
