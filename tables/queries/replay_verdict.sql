@@ -50,11 +50,15 @@ where payment_id = any($1::text[]) and endpoint_id = $2 and replay_id is null
 
 -- name: verdict_attempts_of
 -- Attempts by the schedule, in the order of their numbers; those that a person asked for are not
--- part of it. $2 are the times of the deliveries, which name their weeks.
+-- part of it. $2 are the times of the deliveries, which name their weeks. Each delivery's are looked
+-- up by themselves: joined, all weeks would be read whole. No schedule has as many as the limit.
 select a.delivery_id, a.attempt, a.started_at, a.next_at
 from unnest($1::text[], $2::timestamptz[]) as w(delivery_id, created_at)
-join webhook_attempts a on a.delivery_id = w.delivery_id and a.delivery_created_at = w.created_at
-where not a.manual
+cross join lateral (
+    select delivery_id, attempt, started_at, next_at from webhook_attempts
+    where delivery_id = w.delivery_id and delivery_created_at = w.created_at and not manual
+    order by attempt, started_at limit 100
+) a
 order by a.delivery_id, a.attempt, a.started_at
 
 -- name: verdict_other_webhooks
