@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
+from tests.browser.harness_pages import Tab
 from tests.browser.harness_shop import Shops, shops_of
 from tests.system.harness_receiver import receiving
 from tests.system.harness_running import Running
@@ -50,3 +51,12 @@ async def test_the_merchants_page_shows_the_portal_and_all_of_it_works_without_a
         row = portal.locator("tbody#deliveries tr").filter(has_text="/framed").first
         await expect(row).to_contain_text("success")  # By itself: the frame is live, too.
     assert await page.context.cookies() == []
+
+
+async def test_another_site_is_refused_by_the_browser(tab: Tab, shops: Shops) -> None:
+    await tab.page.goto(await framing(shops, "other.localhost"))
+    await tab.page.wait_for_timeout(1500)  # Nothing may happen: there is nothing to wait for.
+    assert any("frame-ancestors" in said for said in tab.complaints), tab.complaints
+    refused = tab.page.frame_locator(FRAME)
+    assert await refused.get_by_role("link", name="New endpoint").count() == 0
+    tab.complaints.clear()

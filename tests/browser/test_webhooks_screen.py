@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Page, expect
 
-from tests.browser.harness_pages import LOOKS, Look, axe, opened
 from tests.system.harness_receiver import receiving
 from tests.system.harness_running import Running
 
@@ -44,19 +42,3 @@ async def test_a_webhook_is_configured_fails_and_turns_green_after_retry(
         await page.goto(f"{await portal_link(running)}/deliveries")
         await page.get_by_role("link", name="payment.success").first.click()
         await expect(page.get_by_label("Signature base string").first).to_contain_text(ORDER)
-
-
-@pytest.mark.parametrize("look", LOOKS, ids=str)
-async def test_axe_finds_nothing_on_any_of_the_webhooks_screens(
-    browser: Browser, running: Running, look: Look
-) -> None:
-    async with opened(browser, look) as tab:
-        base = await portal_link(running)
-        for url in (f"{running.url}/", f"{running.url}/webhooks", f"{running.url}/docs"):
-            await tab.page.goto(url)
-            assert await axe(tab.page) == [], url
-        for screen in ("/endpoints", "/endpoints/new", "/deliveries"):
-            await tab.page.goto(base + screen)
-            assert await axe(tab.page) == [], screen
-            wide = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
-            assert await tab.page.evaluate(wide), screen
