@@ -76,7 +76,9 @@ async def looking(
     place = place_of(settings, postgres, edge or nobody)
     app = create_dashboard(place, doorman, outside(place))
     transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://headgate.test") as client:
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://headgate.localhost"
+    ) as client:
         try:
             yield Looking(client, place, doorman, app)
         finally:
