@@ -85,6 +85,6 @@ def _page(title: str, content: str) -> Response:
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
         f"<title>{escape(title)} · Headgate</title></head>"
-        f"<body><h1>{escape(title)}</h1>{content}</body></html>"
+        f"<body><main><h1>{escape(title)}</h1>{content}</main></body></html>"
     )
     return Response(page, headers=_HEADERS, media_type="text/html")
