@@ -89,6 +89,12 @@ async def look_as(page: Page, look: Look) -> None:
     await page.set_viewport_size({"width": look.width, "height": HEIGHT})
 
 
+async def sticks_out(page: Page) -> int:
+    """By how many pixels the page is wider than the window."""
+    wide: int = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    return wide
+
+
 async def axe(page: Page) -> list[str]:
     """What axe-core finds wrong, also in frames, one line each; empty when the page is fine."""
     return [wrong for frame in page.frames for wrong in await _axe(frame)]

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser
 from starlette.routing import Route
 
 from headgate.cli.serving import whole
 from headgate.dashboard.pages import HERE, Pages
 from headgate.streams.settings import Settings
 from tests.browser.gallery import ELSEWHERE, GALLERY, NO_PAGES, View
-from tests.browser.harness_pages import LOOKS, axe, look_as, opened
+from tests.browser.harness_pages import LOOKS, axe, look_as, opened, sticks_out
 from tests.browser.harness_scene import Scene, staged
 from tests.system.harness_running import Running
 
@@ -77,12 +77,6 @@ async def scene(running: Running, rendered: set[str]) -> AsyncIterator[Scene]:
     del rendered
     async with staged(running) as staged_scene:
         yield staged_scene
-
-
-async def sticks_out(page: Page) -> int:
-    """By how many pixels the page is wider than the window."""
-    wide: int = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
-    return wide
 
 
 @pytest.mark.parametrize("view", GALLERY, ids=lambda view: view.name)

@@ -10,8 +10,7 @@ from playwright.async_api import Browser, expect
 
 from headgate.replay import report
 from headgate.replay.checks import Verdict
-from tests.browser.harness_pages import LOOKS, Look, axe, opened
-from tests.browser.test_screens import sticks_out
+from tests.browser.harness_pages import LOOKS, Look, axe, opened, sticks_out
 from tests.unit.replay_runs import BAD, GOOD, HOSTILE, a_run, a_series
 
 
