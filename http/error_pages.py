@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Sequence
+from hashlib import sha256
 from html import escape
 
 import orjson
@@ -18,7 +20,14 @@ from headgate.http.problems_of_requests import ResourceMissing
 from headgate.streams.cards import quoted
 from headgate.streams.declines import ADVICE, DECLINES
 
-_HEADERS = {"Content-Security-Policy": "default-src 'none'"}
+_STYLE = (
+    ":root{color-scheme:light dark;background:Canvas;color:CanvasText}"
+    "body{font:1rem/1.5 system-ui,sans-serif}"
+    "main{max-width:48rem;overflow-wrap:anywhere}pre{white-space:pre-wrap}td{vertical-align:top}"
+)
+_HASH = b64encode(sha256(_STYLE.encode()).digest()).decode()
+_HEADERS = {"Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_HASH}'"}
+"""No script runs, and no other style than ours."""
 
 
 class ErrorPages:
@@ -84,7 +93,7 @@ def _page(title: str, content: str) -> Response:
     page = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
-        f"<title>{escape(title)} · Headgate</title></head>"
+        f"<title>{escape(title)} · Headgate</title><style>{_STYLE}</style></head>"
         f"<body><main><h1>{escape(title)}</h1>{content}</main></body></html>"
     )
     return Response(page, headers=_HEADERS, media_type="text/html")

@@ -24,7 +24,7 @@ from tests.system.harness_running import Running
 
 EMBED = """<!doctype html><html lang="en"><title>Shop</title>
 <meta name="color-scheme" content="light dark">
-<h1>Shop</h1><main id="place"></main>
+<main><h1>Shop</h1><div id="place"></div></main>
 <script src="{pay}/v1/headgate.js" crossorigin="anonymous"></script>
 <script>window.heard = [];
 Headgate.mount(document.querySelector("#place"), {{key: {key!r}, clientSecret: {secret!r},

@@ -77,7 +77,8 @@ async def test_letters_are_looked_at_replayed_and_discarded_and_stay_handled(sta
         [record] = await on_log(place, PAYMENT_COMMANDS)
         assert (record.key, record.partition) == (b"pay_1", 0)
         names = [name for name, _ in record.headers]
-        assert names == ["v", "x-replayed-from"]
+        assert names[0] == "v"
+        assert [name for name in names if name.startswith("x-")] == ["x-replayed-from"]
         page = (await looks.get("/dead-letters")).text
         assert "all handled" in page
         said = (await looks.get(f"/dead-letters/{DEAD}/0/1")).text
