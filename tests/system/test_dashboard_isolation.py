@@ -72,6 +72,7 @@ async def test_a_merchant_reaches_nothing_of_another_and_no_leak_goes_unnoticed(
         await a_live_leak_is_noticed(crawl, monkeypatch)
         crawl.is_live = False
         await every_leak_is_noticed(crawl, monkeypatch)
+        crawl.asked.clear()  # A page that leaks may ask for another, too.
         await by_looking(crawl)
         # Forms come last: they leave the other's ids in our own rows.
         before = await crawl.state()
@@ -88,7 +89,7 @@ async def test_a_merchant_reaches_nothing_of_another_and_no_leak_goes_unnoticed(
 
 async def every_leak_is_noticed(crawl: Crawl, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each statement in turn forgets whose rows it is asked for."""
-    alone = {*BEHIND, BY_FORM}
+    alone = {*BEHIND, *UNSEEN, BY_FORM}
     assert set(asks_whose()) > alone
     unnoticed = []
     await crawl.place.rows("update payments set created_at = now()")  # Now tells of the last ones.
@@ -122,9 +123,19 @@ BEHIND = {
     "dashboard_payment_children": "the same",
     "dashboard_replays_of_endpoint": "asked for an endpoint that dashboard_endpoint has shown",
     "dashboard_payments_last": "says where the next page begins, behind hundreds of payments",
+    "dashboard_payment_answers": "asked for a payment that dashboard_payment has shown",
     "dashboard_to_resolve": "asked by operators only",
+    "dashboard_to_inquire": "asked by operators only",
+    "dashboard_merchants": "asked by operators only",
 }
 """Statements that cannot leak alone: something else has let nobody else come so far."""
+UNSEEN = {
+    "dashboard_in_doubt": "the other merchant of this crawl has nothing in doubt",
+    "dashboard_request_place": "tells only where a page begins that another's id is named for",
+    "dashboard_refund_place": "the same",
+    "dashboard_delivery_place": "the same",
+}
+"""Statements whose leak this crawl would not see."""
 
 
 def asks_whose() -> list[str]:
