@@ -19,6 +19,8 @@ UNMOVED_S = 1.0
 """How often a region is rendered although no position moved: not everything is on the log."""
 REST = 4
 """A region rests so many times as long as its rendering took: a dear one comes more seldom."""
+REST_MAX_S = 0.5
+"""But no longer than this, or than its rendering took: nobody is to be a second behind."""
 LINGER_S = 10.0
 """How long a region is remembered after its last viewer, who may be back in a moment."""
 KEPT_MAX = 256
@@ -29,6 +31,12 @@ VIEWERS_MAX = 256
 T = TypeVar("T")
 Look = Callable[[], Awaitable[Hashable]]
 """Something cheap that differs when what is shown may differ. May raise HeadgateError."""
+
+
+def rest_s(took_s: float) -> float:
+    """How long a region rests whose rendering took so long."""
+    longest = max(REST_MAX_S, took_s)
+    return min(max(TICK_S - took_s, took_s * REST), longest)
 
 
 async def _never_the_same() -> Hashable:
@@ -115,7 +123,7 @@ class Hub:
             moved = self._moved
             await region.refresh()
             took = time.monotonic() - began
-            await asyncio.sleep(max(TICK_S - took, took * REST))
+            await asyncio.sleep(rest_s(took))
             try:
                 async with asyncio.timeout(UNMOVED_S):
                     await moved.wait()

@@ -326,3 +326,15 @@ def test_an_id_of_any_letters_is_found() -> None:
     assert 'hx-target="[id=&#x27;payments.commands/3\\&#x27;&quot;&#x27;]"' in update(
         {}, {odd.id: odd}
     )
+
+
+@pytest.mark.parametrize(
+    ("took_s", "rests_s"),
+    [(0.01, 0.24), (0.05, 0.2), (0.1, 0.4), (0.2, 0.5), (0.5, 0.5), (2.0, 2.0)],
+)
+def test_a_dear_region_comes_more_seldom_but_soon_enough(
+    monkeypatch: pytest.MonkeyPatch, took_s: float, rests_s: float
+) -> None:
+    monkeypatch.setattr(hubs, "TICK_S", 0.25)
+    monkeypatch.setattr(hubs, "REST", 4)
+    assert hubs.rest_s(took_s) == pytest.approx(rests_s)
