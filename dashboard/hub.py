@@ -20,7 +20,7 @@ UNMOVED_S = 1.0
 REST = 4
 """A region rests so many times as long as its rendering took: a dear one comes more seldom."""
 REST_MAX_S = 0.5
-"""But no longer than this, or than its rendering took: nobody is to be a second behind."""
+"""But no longer than this, or than its rendering took: it adds to how far behind a viewer is."""
 LINGER_S = 10.0
 """How long a region is remembered after its last viewer, who may be back in a moment."""
 KEPT_MAX = 256
