@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache, partial
 
 from markupsafe import Markup
 from starlette.requests import Request
@@ -19,6 +20,8 @@ from headgate.dashboard.viewer import Viewer
 from headgate.streams.errors import LogUnavailable
 
 CHANGES_MAX = 20
+POINTS_MAX = 8192
+"""Points whose HTML is remembered: of all those on a screen, two or three change at a time."""
 DEAD = ".dead"
 """How the names of dead letters' topics end."""
 _POINT = Markup(
@@ -93,7 +96,7 @@ async def stream(place: Place, request: Request, viewer: Viewer) -> Response:
 async def _fragments(place: Place, viewer: Viewer) -> list[Fragment]:
     key = ("pulse", viewer.merchant_id, viewer.mode)
     pulse = place.hub.kept(key, lambda: Pulse(place.postgres, viewer.merchant_id, viewer.mode))
-    await pulse.refresh(await _gauges(place, viewer))
+    await pulse.refresh(partial(_gauges, place, viewer))
     measures = measures_of(viewer)
     return [
         *(_value(measure, pulse) for measure in measures),
@@ -132,6 +135,7 @@ def _points(measure: Measure, pulse: Pulse) -> list[Fragment]:
     ]
 
 
+@lru_cache(POINTS_MAX)
 def _point(measure: Measure, at: int, value: float | None) -> Fragment:
     html = _POINT.format(
         name=measure.name,

@@ -48,6 +48,7 @@ class Pages:
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
+            auto_reload=False,  # It would ask the disk about every row of every live screen.
         )
         self._templates.globals["static"] = static
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -22,6 +22,8 @@ FILL_MAX = 6
 
 Values = Mapping[str, float | None]
 """Measures by name; None is unknown: nothing was made, so there is no share of it."""
+Gauges = Callable[[], Awaitable[Values]]
+"""What is measured now, because nobody can find it out later."""
 
 
 @dataclass
@@ -39,16 +41,16 @@ class Pulse:
     _asked_at: float = -REFRESH_S
     _newest: int = 0
 
-    async def refresh(self, gauges: Values) -> bool:
-        """Ask what is due, and note `gauges` in the newest step; whether anything was asked.
-        Raises StoreUnavailable."""
+    async def refresh(self, gauges: Gauges) -> bool:
+        """Ask what is due, and note what `gauges` gives in the newest step; whether anything was
+        asked. Raises StoreUnavailable."""
         if time.monotonic() - self._asked_at < REFRESH_S:
             return False
         now_s = time.time()
         newest = int(now_s) // STEP_S * STEP_S
         for step in self._due(newest):
             self.steps[step] = {**self.steps.get(step, {}), **await self._asked(step, now_s)}
-        self.steps[newest] |= {**gauges, "oldest": await self._oldest_s(now_s)}
+        self.steps[newest] |= {**await gauges(), "oldest": await self._oldest_s(now_s)}
         self.any_payment = self.any_payment or await self._any()
         for old in [step for step in self.steps if step <= newest - STEPS * STEP_S]:
             del self.steps[old]

@@ -129,14 +129,31 @@ async def _pay(running: Running) -> None:
 
 async def _doubt(running: Running) -> None:
     """A payment of which the bank did not say whether it was made, and a refund that a person has
-    to look at. Both are told in PostgreSQL only: to come to it takes hours, or ends by itself."""
-    await _posted(running, "payments", {"amount": 89_900, "order_id": "order-1040"} | MEANS[0])
-    await running.place.rows(
-        "update payments set state = 'in_doubt', status = 'pending' where order_id = 'order-1040'"
+    to look at. Both are told in PostgreSQL only, after all that happens to them by itself has: to
+    come to it takes hours."""
+    body = {"amount": 89_900, "order_id": "order-1040"} | MEANS[0]
+    payment = str((await _posted(running, "payments", body))["id"])
+    ends = "select id from payments where id = $1 and state = 'captured'"
+    await _one(running, ends, payment)
+    refund = await _one(
+        running, "select id from payment_children where amount = 4907 and state = 'succeeded'"
     )
     await running.place.rows(
-        "update payment_children set state = 'needs_review' where amount = 4907"
+        "update payments set state = 'in_doubt', status = 'pending' where id = $1", payment
     )
+    await running.place.rows(
+        "update payment_children set state = 'needs_review' where id = $1", refund
+    )
+
+
+async def _one(running: Running, sql: str, *given: object) -> str:
+    """The first column of the first row that a query finds, once it finds any."""
+
+    async def there() -> bool:
+        return bool(await running.place.rows(sql, *given))
+
+    await until(there, COMES_WITHIN_S, sql)
+    return str((await running.place.rows(sql, *given))[0][0])
 
 
 async def _letters(running: Running) -> None:
@@ -172,25 +189,22 @@ async def person(running: Running) -> None:
 async def _places(running: Running, dashboard: Serving, endpoints: list[str]) -> dict[str, str]:
     """What stands in the paths of the dashboard and of the portal."""
 
-    async def one(sql: str, *given: object) -> str:
-        async def there() -> bool:
-            return bool(await running.place.rows(sql, *given))
-
-        await until(there, COMES_WITHIN_S, sql)
-        return str((await running.place.rows(sql, *given))[0][0])
-
-    refunded = await one(
-        "select payment_id from payment_children where kind = 'refund' and state = 'succeeded'"
+    refunded = await _one(
+        running,
+        "select payment_id from payment_children where kind = 'refund' and state = 'succeeded'",
     )
-    refused = await one(
-        "select id from webhook_deliveries where endpoint_id = $1 and attempts > 0", endpoints[1]
+    refused = await _one(
+        running,
+        "select id from webhook_deliveries where endpoint_id = $1 and attempts > 0",
+        endpoints[1],
     )
-    await one(
+    await _one(
+        running,
         "select id from webhook_deliveries where endpoint_id = $1 and status = 'success'",
         endpoints[0],
     )
-    key = await one("select id from api_keys order by created_at limit 1")
-    merchant = await one("select merchant_id from api_keys where id = $1", key)
+    key = await _one(running, "select id from api_keys order by created_at limit 1")
+    merchant = await _one(running, "select merchant_id from api_keys where id = $1", key)
     link = await _posted(running, "portal_links", {"access": "full"})
     token = link["url"].rpartition("/")[2]
     payment_partition = ids.partition_of(refunded, running.place.settings.partitions)

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from headgate.dashboard.now import MEASURES
-from headgate.dashboard.pulse import AGAIN, FILL_MAX, STEP_S, STEPS, Pulse, share
+from headgate.dashboard.pulse import AGAIN, FILL_MAX, STEP_S, STEPS, Gauges, Pulse, Values, share
 from headgate.tables.postgres import Postgres
 
 NOW_S = 1_800_000_007.0
@@ -41,11 +41,25 @@ class Clock:
         monkeypatch.setattr(time, "monotonic", lambda: self.now_s)
 
 
+def gauging(**values: float | None) -> Gauges:
+    """Gauges that show this."""
+
+    async def gauges() -> Values:
+        return values
+
+    return gauges
+
+
+async def not_asked() -> Values:
+    """Gauges that must not be read."""
+    raise AssertionError("nothing is due")
+
+
 async def filled(pulse: Pulse, clock: Clock) -> None:
     """Refresh until nothing is missing."""
     while len(pulse.steps) < STEPS:
         clock.now_s += 0.0001
-        await pulse.refresh({})
+        await pulse.refresh(gauging())
         pulse._asked_at = -10
 
 
@@ -59,7 +73,7 @@ async def test_the_first_refresh_asks_for_the_newest_steps_and_a_few_older_ones(
     Clock(monkeypatch)
     rows = Rows()
     pulse = made(rows)
-    assert await pulse.refresh({"lag": 3})
+    assert await pulse.refresh(gauging(lag=3))
     assert rows.asked[0] == NEWEST
     assert len(rows.asked) <= FILL_MAX + 2
     assert pulse.steps[NEWEST]["lag"] == 3
@@ -73,10 +87,10 @@ async def test_the_first_refresh_asks_for_the_newest_steps_and_a_few_older_ones(
 async def test_within_a_second_nobody_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, rows = Clock(monkeypatch), Rows()
     pulse = made(rows)
-    await pulse.refresh({})
+    await pulse.refresh(gauging())
     count = len(rows.asked)
     clock.now_s += 0.9
-    assert not await pulse.refresh({})
+    assert not await pulse.refresh(not_asked)
     assert len(rows.asked) == count
 
 
@@ -89,11 +103,11 @@ async def test_old_steps_stand_and_the_newest_are_asked_for_as_time_goes_on(
     assert min(pulse.steps) == NEWEST - (STEPS - 1) * STEP_S
     rows.asked.clear()
     clock.now_s += 1
-    await pulse.refresh({})
+    await pulse.refresh(gauging())
     assert rows.asked == [NEWEST, NEWEST - STEP_S]
     rows.asked.clear()
     clock.now_s += STEP_S
-    await pulse.refresh({})
+    await pulse.refresh(gauging())
     assert rows.asked == [NEWEST + STEP_S - number * STEP_S for number in range(AGAIN)]
     assert len(pulse.steps) == STEPS
 
