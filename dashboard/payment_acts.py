@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from starlette.requests import Request
@@ -15,6 +15,7 @@ from headgate.dashboard.acting import Acting
 from headgate.dashboard.answers import missing
 from headgate.dashboard.app import form_of
 from headgate.dashboard.place import Place
+from headgate.dashboard.rest import Answered
 from headgate.dashboard.viewer import Viewer
 from headgate.streams.facts import State
 from headgate.streams.money import from_words, in_words
@@ -26,6 +27,8 @@ LATER = 202
 """The status that says: it is on the log, and will be decided."""
 _KEY = re.compile(r"dash_[A-Za-z0-9_-]{22}")
 """Idempotency keys as forms carry them."""
+TOO_MUCH = frozenset({"refund_exceeds_refundable", "capture_exceeds_authorized"})
+"""Problems whose words count in minor units, which are not for people."""
 UNSURE = 500
 """Statuses from here on do not say that nothing was done: a repeat needs the same key."""
 
@@ -37,14 +40,25 @@ class Act:
     name: str
     """The last part of the address."""
     verb: str
+    done: str
+    """The verb for what it was done to."""
     path: str
     """The last part of the REST surface's path."""
     scope: Scope
-    most: int
+    most: int = 0
     """The largest amount, in minor units."""
     has_reason: bool = True
 
 
+_ALL = {
+    one.name: one
+    for one in (
+        Act("capture", "Capture", "captured", "capture", "payments:write", has_reason=False),
+        Act("refund", "Refund", "refunded", "refunds", "refunds:write"),
+        Act("cancel", "Cancel", "canceled", "cancel", "payments:write"),
+    )
+}
+"""Acts by name, of nothing yet."""
 _ENDED: frozenset[State] = frozenset({"captured", "failed", "canceled", "expired"})
 
 
@@ -53,17 +67,14 @@ def acts_of(payment: Payment) -> list[Act]:
     shown = payment.snapshot()
     left = shown.amount_captured - shown.amount_refunded - shown.amount_refund_pending
     capturable = shown.amount_capturable
-    found = []
+    most: dict[str, int] = {}
     if capturable > 0:
-        found.append(
-            Act("capture", "Capture", "capture", "payments:write", capturable, has_reason=False)
-        )
+        most["capture"] = capturable
     if left > 0:
-        found.append(Act("refund", "Refund", "refunds", "refunds:write", left))
+        most["refund"] = left
     if payment.state not in _ENDED:
-        held = capturable if capturable > 0 else payment.amount
-        found.append(Act("cancel", "Cancel", "cancel", "payments:write", held))
-    return found
+        most["cancel"] = capturable if capturable > 0 else payment.amount
+    return [replace(_ALL[name], most=amount) for name, amount in most.items()]
 
 
 @dataclass(frozen=True)
@@ -108,7 +119,13 @@ class Form:
             done = "later" if answered.status == LATER else act.name
             return RedirectResponse(f"{self.viewer.base}/payments/{row['id']}?done={done}", 303)
         kept = key if answered.status >= UNSURE else None
-        return self.page(answered.refusal, answered.status, given, kept)
+        return self.page(self._why_not(answered), answered.status, given, kept)
+
+    def _why_not(self, answered: Answered) -> str:
+        if answered.code not in TOO_MUCH:
+            return answered.refusal
+        left = in_words(self.act.most, self.row["currency"])
+        return f"That is too much: {left} can be {self.act.done}."
 
 
 async def asked(place: Place, request: Request, viewer: Viewer) -> Response:
@@ -135,13 +152,6 @@ async def _form(place: Place, request: Request, viewer: Viewer) -> Form | None:
     now = acts_of(Payment.model_validate_json(row["record"]))
     # A second sending comes when the first one may have done all that could be done.
     return Form(place, viewer, row, next((one for one in now if one.name == name), _ALL[name]))
-
-
-_ALL: dict[str, Act] = {
-    "capture": Act("capture", "Capture", "capture", "payments:write", 0, has_reason=False),
-    "refund": Act("refund", "Refund", "refunds", "refunds:write", 0),
-    "cancel": Act("cancel", "Cancel", "cancel", "payments:write", 0),
-}
 
 
 def _body(act: Act, form: Mapping[str, str], currency: str) -> dict[str, Any]:

@@ -29,6 +29,11 @@ class Answered:
         return 200 <= self.status < 300  # noqa: PLR2004
 
     @property
+    def code(self) -> str:
+        """The problem's stable code; empty when it did what was asked, or said nothing."""
+        return str(self.document.get("code", "")) if isinstance(self.document, dict) else ""
+
+    @property
     def refusal(self) -> str:
         """Why not, in the problem's own words."""
         if isinstance(self.document, dict):

@@ -45,5 +45,5 @@ def state(word: str) -> Markup:
     return Markup('<span class="state {}">{}</span>').format(kind, escape(word.replace("_", " ")))
 
 
-WORDS = {"money": in_words, "at": at, "state": state}
+WORDS = {"money": in_words, "at": at, "state": state, "from_text": datetime.fromisoformat}
 """What every template may use."""

@@ -23,7 +23,8 @@ from headgate.streams.declines import ADVICE, DECLINES
 _STYLE = (
     ":root{color-scheme:light dark;background:Canvas;color:CanvasText}"
     "body{font:1rem/1.5 system-ui,sans-serif}"
-    "main{max-width:48rem;overflow-wrap:anywhere}pre{white-space:pre-wrap}td{vertical-align:top}"
+    "main{max-width:48rem;overflow-wrap:anywhere}pre{white-space:pre-wrap}"
+    "th,td{text-align:left;vertical-align:top;overflow-wrap:break-word;padding-right:.5rem}"
 )
 _HASH = b64encode(sha256(_STYLE.encode()).digest()).decode()
 _HEADERS = {"Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_HASH}'"}
@@ -37,7 +38,11 @@ class ErrorPages:
         """All errors with their titles."""
         del exchange
         rows = [
-            (str(kind.status), f'<a href="/errors/{kind.code}">{kind.code}</a>', escape(kind.title))
+            (
+                str(kind.status),
+                f'<a href="/errors/{kind.code}">{_breaking(kind.code)}</a>',
+                escape(kind.title),
+            )
             for kind in KINDS
         ]
         return _page("Errors", _table(("Status", "Code", "Title"), rows))
@@ -66,16 +71,25 @@ def _described(kind: type[Problem]) -> str:
 
 def _declines() -> str:
     reasons = [
-        (f"<code>{code}</code>", escape(decline.meaning), f"<code>{decline.advice}</code>")
+        (
+            f"<code>{_breaking(code)}</code>",
+            escape(decline.meaning),
+            f"<code>{_breaking(decline.advice)}</code>",
+        )
         for code, decline in DECLINES.items()
     ]
-    advice = [(f"<code>{code}</code>", escape(text)) for code, text in ADVICE.items()]
+    advice = [(f"<code>{_breaking(code)}</code>", escape(text)) for code, text in ADVICE.items()]
     return (
         "<h2>Decline codes</h2>"
         + _table(("decline_code", "What it means", "advice_code"), reasons)
         + "<h2>Advice codes</h2>"
         + _table(("advice_code", "What to do"), advice)
     )
+
+
+def _breaking(code: str) -> str:
+    """A code as HTML, that goes on in the next line behind a `_` where it is too long for one."""
+    return escape(code).replace("_", "_<wbr>")
 
 
 def _prose(text: str) -> str:
