@@ -1,4 +1,4 @@
-"""The screen Dead letters: look at them by reason, replay them to their source, or discard them."""
+"""The screen Dead letters: by reason and live; look at one, replay it to its source, discard it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from starlette.responses import RedirectResponse, Response
 
 from headgate.dashboard.app import form_of, message
 from headgate.dashboard.dead_letters import Group, Letter, grouped, letter_of, replayed
+from headgate.dashboard.fragments import Fragment
+from headgate.dashboard.live import live
 from headgate.dashboard.place import Place
 from headgate.dashboard.readable import readable
 from headgate.dashboard.screens import Path, Screen
@@ -32,8 +34,25 @@ NOTE_MAX = 500
 async def listed(place: Place, request: Request, viewer: Viewer) -> Response:
     """The groups."""
     del request
+    region = await _region(place)
+    return _page(place, viewer, "dead_letters.html", region=region)
+
+
+async def stream(place: Place, request: Request, viewer: Viewer) -> Response:
+    """The groups, followed."""
+    del viewer
+
+    async def render() -> list[Fragment]:
+        return [await _region(place)]
+
+    return live(place, (HERE,), render, request)
+
+
+async def _region(place: Place) -> Fragment:
     groups, _ = await _groups(place)
-    return _page(place, viewer, "dead_letters.html", groups=groups)
+    name = "dead_letter_groups"
+    html = place.pages.fragment(f"{name}.html", groups=groups, from_ms=from_ms, base=BASE)
+    return Fragment(name, html)
 
 
 async def _groups(place: Place) -> tuple[list[Group], dict[Spot, Handled]]:
@@ -197,6 +216,7 @@ DEAD_LETTERS = Screen(
     "Dead letters",
     (
         Path("/dead-letters", get=listed, operators_only=True),
+        Path("/dead-letters/live", get=stream, operators_only=True),
         Path(_GROUP, get=group, operators_only=True),
         Path(f"{_GROUP}/replay", post=replay_group, operators_only=True),
         Path(f"{_GROUP}/discard", post=discard_group, operators_only=True),

@@ -9,8 +9,13 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
+from headgate.streams.bus import Record
+from headgate.streams.clock import now_ms
+from headgate.streams.codec import dead_letter
+from headgate.streams.topics import PAYMENT_COMMANDS
 from tests.browser.harness_pages import Tab, axe
 from tests.browser.harness_serving import Serving, serving
+from tests.system.harness_commands import publishing
 from tests.system.harness_running import Running
 
 STATE = ".live-state"
@@ -38,6 +43,27 @@ async def test_a_payment_appears_and_settles_without_reloading(
     await expect(page.locator(f"tr#{payment}")).to_contain_text("captured")
     assert await page.locator("tbody#payments tr").first.get_attribute("id") == payment
     assert await axe(page) == []
+
+
+async def test_a_dead_letter_appears_and_is_shown_as_handled_without_reloading(
+    page: Page, running: Running, dashboard: Serving
+) -> None:
+    settings, reason = running.place.settings, f"live {secrets.token_hex(4)}: missing"
+    await page.goto(dashboard.url("/dead-letters"))
+    await expect(page.locator(STATE)).to_have_text("Live")
+    topic = PAYMENT_COMMANDS.full_name(settings)
+    origin = Record(topic, 0, b"pay_1", b"{}", (("v", b"1"),), now_ms())
+    async with publishing(settings) as bus:
+        await bus.publish_until_acked([dead_letter(PAYMENT_COMMANDS, settings, origin, 1, reason)])
+    row = page.get_by_test_id("dead-letter-group").filter(has_text=reason)
+    await expect(row).to_contain_text("1 open")
+    other = await page.context.new_page()
+    await other.goto(dashboard.url("/dead-letters"))
+    await other.get_by_role("link", name=reason).click()
+    await other.get_by_label("Why they may be left").fill("a test")
+    other.once("dialog", lambda question: question.accept())
+    await other.get_by_role("button", name="Discard 1 open").click()
+    await expect(row).to_contain_text("all handled")
 
 
 async def test_the_focus_stays_while_rows_come_and_change(
