@@ -5,7 +5,18 @@ from __future__ import annotations
 import pytest
 
 from headgate.streams.settings import Settings
-from headgate.streams.topics import FOREVER, SOURCES, TIERS, Topic, all_topics, dead_letters_of
+from headgate.streams.topics import (
+    FOREVER,
+    SOURCES,
+    TIERS,
+    WEBHOOKS_ATTEMPTS,
+    Topic,
+    all_topics,
+    dead_letters_of,
+)
+from headgate.tables import deliveries
+from headgate.tables.notices import Hold, notice
+from tests.unit.deliver_setting import WANTED
 
 DAY_MS = 86_400_000
 LIVE = Settings()
@@ -31,6 +42,18 @@ def named(name: str, settings: Settings = LIVE) -> Topic:
 def test_topics_are_keyed_and_kept_as_ruled(name: str, key: str, retention_ms: int) -> None:
     topic = named(name)
     assert (topic.key, topic.retention_ms) == (key, retention_ms)
+
+
+def test_attempts_are_keyed_and_partitioned_as_the_table_says() -> None:
+    outcome = deliveries.answered(200, None, 1)
+    made = deliveries.attempt_made(WANTED, outcome, deliveries.Trace(1, 1), None)
+    told = deliveries.made_record(made, LIVE)
+    noted = notice(WANTED, "held", "open", Hold(1, 42), 1, LIVE)
+    lane = deliveries.ready(WANTED, LIVE).partition
+    for record in (told, noted):
+        topic = named(record.topic)
+        assert (topic, record.partition) == (WEBHOOKS_ATTEMPTS, lane)
+        assert record.key.decode() == getattr(WANTED, topic.key)
 
 
 def test_every_source_has_its_dead_letters_and_every_delay_its_topic() -> None:
