@@ -13,6 +13,8 @@ Schema = Mapping[str, Any]
 
 _LOWER = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
 _UPPER = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
+_OPEN = "x-extensible-enum"
+"""Where a schema lists words that may become more."""
 _SAME = ("format", "pattern", "const", "$id")
 BESIDE = "Leave it as it was, and add what is new beside it under another name"
 
@@ -107,15 +109,19 @@ def _bounds(place: Place) -> Iterator[Breach]:
 
 
 def _words(place: Place) -> Iterator[Breach]:
-    """A closed list of words stays closed; an open one may become longer, or be closed."""
-    before, now = place.before.get("enum"), place.now.get("enum", _constant(place.now))
-    if before is None:
+    """A closed list of words stays closed; an open one may become longer, or be closed. Neither
+    loses a word: whoever waits for it would wait for ever."""
+    closed, now = place.before.get("enum"), place.now.get("enum", _constant(place.now))
+    if closed is not None and now is None:
+        yield place.breach(f"could only be one of {closed}, and now anything")
         return
-    if now is None:
-        yield place.breach(f"could only be one of {before}, and now anything")
-    elif new := [word for word in now if word not in before]:
+    if closed is not None and (new := [word for word in now if word not in closed]):
         remedy = "Tell it by a member with open words (`x-extensible-enum`), such as `state`"
         yield place.breach(f"has the new words {new} in a list that was closed", remedy)
+    words = closed or place.before.get(_OPEN, [])
+    listed = now or place.now.get(_OPEN)
+    if listed and (gone := [word for word in words if word not in listed]):
+        yield place.breach(f"has the words {gone} no longer", "Go on telling them")
 
 
 def _members(place: Place) -> Iterator[Breach]:

@@ -7,10 +7,12 @@ import json
 import math
 import re
 import sys
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from headgate.http.asyncapi import kinds_of
 from headgate.http.asyncapi_headers import headers_of
 from headgate.streams.schemas import PUBLISHED
 from headgate.streams.settings import Settings
@@ -23,12 +25,14 @@ Contract = dict[str, Any]
 
 
 def contract() -> Contract:
-    """What this checkout promises: a schema per kind of record, and how the topics are kept."""
+    """What this checkout promises: a schema per kind of record, and for each topic which
+    kinds it tells and how it is kept."""
     settings = Settings.model_construct()
     topics = {}
     for topic in all_topics(settings):
         if topic.public:
             topics[topic.name] = {
+                "kinds": sorted(kinds_of(topic)),
                 "key": topic.key,
                 "compacted": topic.compacted,
                 "retention_ms": topic.retention_ms,
@@ -51,21 +55,34 @@ def broken(before: Contract, now: Contract) -> list[Breach]:
     for name, topic in before["topics"].items():
         if name not in now["topics"]:
             found.append(Breach(name, "", "is no public topic any more", "Leave it public"))
-            continue
-        kept = now["topics"][name]
-        found += breaches({f"headers of {name}": topic["headers"]},
-                          {f"headers of {name}": kept["headers"]})  # fmt: skip
-        if (kept["key"], kept["compacted"]) != (topic["key"], topic["compacted"]):
-            problem = "is keyed or cleaned up in another way"
-            found.append(Breach(name, "", problem, "Make a new topic beside it"))
-        if _kept_ms(kept) < _kept_ms(topic):
-            problem = "is kept for a shorter time"
-            found.append(Breach(name, "", problem, "Keep it as long as before"))
+        else:
+            found += _of_topic(name, topic, now["topics"][name], set(now["schemas"]))
     return found
+
+
+def _of_topic(name: str, topic: Contract, kept: Contract, told: set[str]) -> Iterator[Breach]:
+    """What is wrong with a topic, given all types that are told today."""
+    headers = f"headers of {name}"
+    yield from breaches({headers: topic["headers"]}, {headers: kept["headers"]})
+    for kind in sorted((set(topic["kinds"]) - set(kept["kinds"])) & told):
+        problem = f"is no longer told on {name}, and whoever waits for it there waits for ever"
+        yield Breach(kind, "", problem, "Go on telling it there, also beside another topic")
+    if (kept["key"], kept["compacted"]) != (topic["key"], topic["compacted"]):
+        problem = "is keyed or cleaned up in another way"
+        yield Breach(name, "", problem, "Make a new topic beside it")
+    if _kept_ms(kept) < _kept_ms(topic):
+        yield Breach(name, "", "is kept for a shorter time", "Keep it as long as before")
 
 
 def _kept_ms(topic: Contract) -> float:
     return math.inf if topic["retention_ms"] == FOREVER else float(topic["retention_ms"])
+
+
+def not_put_down(changelog: str, folder: Path = RELEASED) -> list[str]:
+    """The versions that were released according to the changelog, and whose promise was not put
+    down: the next release would be compared with an older one."""
+    dated = re.findall(r"^## \[(\d+\.\d+\.\d+)\] - ", changelog, re.MULTILINE)
+    return [release for release in dated if not (folder / release / "contract.json").exists()]
 
 
 def put_down(folder: Path, changelog: str, release: str) -> str:

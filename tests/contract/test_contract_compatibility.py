@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from headgate.streams.facts import ChildSnapshot, Data, Fact, PaymentSnapshot, Time
 from headgate.streams.schemas import PUBLISHED, Schema
 from tests.contract.compatibility import Breach, breaches
-from tests.contract.released_contract import broken, contract, last_release, put_down
+from tests.contract.released_contract import broken, contract, last_release, not_put_down, put_down
 
 KIND = "refund.processed"
 Members = dict[str, Any]
@@ -71,8 +71,18 @@ BREAKING: list[tuple[str, Schema, str, str]] = [
     ("another constant", fact(changed(PaymentSnapshot, object=(Literal["charge"], "charge"))),
      "data.payment.object", "had the const 'payment', and now 'charge'"),
     ("a word more in a closed list", fact(refund=changed(
-        ChildSnapshot, status=(Literal["pending", "succeeded", "processed", "lost"], ...))),
+        ChildSnapshot, status=(Literal[
+            "pending", "succeeded", "processed", "failed", "canceled", "lost"], ...))),
      "data.refund.status", "has the new words ['lost'] in a list that was closed"),
+    ("a word less in a closed list", fact(refund=changed(
+        ChildSnapshot, status=(Literal["pending", "succeeded", "failed", "canceled"], ...))),
+     "data.refund.status", "has the words ['processed'] no longer"),
+    ("one word for ever", fact(changed(PaymentSnapshot, method=(Literal["card"], ...))),
+     "data.payment.method", "no longer"),
+    ("a word renamed in an open list", fact(changed(PaymentSnapshot, state=(
+        Literal["created", "requires_action", "processing", "in_doubt", "held",
+                "partially_captured", "captured", "failed", "canceled", "expired"], ...))),
+     "data.payment.state", "has the words ['authorized'] no longer"),
     ("a closed list opened", fact(changed(PaymentSnapshot, status=(str, ...))),
      "data.payment.status", "and now anything"),
     ("another format", fact(created_at=(Annotated[str, Field(
@@ -94,7 +104,6 @@ ADDITIVE: list[tuple[str, Schema]] = [
     ("a word more in an open list", fact(changed(PaymentSnapshot, state=(
         Literal["created", "requires_action", "processing", "in_doubt", "authorized",
                 "partially_captured", "captured", "failed", "canceled", "expired", "lost"], ...)))),
-    ("a word less", fact(changed(PaymentSnapshot, status=(Literal["pending", "success"], ...)))),
     ("never null any more", fact(changed(PaymentSnapshot, vpa=(str, ...)))),
     ("a format where there was none", fact(changed(PaymentSnapshot, return_url=(
         Annotated[str, Field(json_schema_extra={"format": "uri"})] | None, ...)))),
@@ -159,6 +168,33 @@ def test_a_topic_stays_what_it_was(change: Members | None, problem: str) -> None
     else:
         topics["payments.facts"] = topics["payments.facts"] | change
     assert any(problem in str(one) for one in broken(before, now))
+
+
+def test_a_type_stays_on_its_topic() -> None:
+    before, now = last_release(), contract()
+    now["topics"]["webhooks.events"]["kinds"].remove("delivery.exhausted")
+    now["topics"]["webhooks.attempts"]["kinds"].append("delivery.exhausted")
+    [moved] = broken(before, now)
+    assert "delivery.exhausted is no longer told on webhooks.events" in str(moved)
+
+
+def test_a_type_may_be_told_on_another_topic_too() -> None:
+    now = contract()
+    now["topics"]["webhooks.attempts"]["kinds"].append("delivery.exhausted")
+    assert broken(last_release(), now) == []
+
+
+def test_a_type_that_is_gone_is_told_once() -> None:
+    now = contract()
+    del now["schemas"]["delivery.exhausted"]
+    now["topics"]["webhooks.events"]["kinds"].remove("delivery.exhausted")
+    assert [one.kind for one in broken(last_release(), now)] == ["delivery.exhausted"]
+
+
+def test_a_release_that_was_not_put_down_is_noticed(tmp_path: Path) -> None:
+    changelog = "## [Unreleased]\n\n## [0.2.0] - 2026-12-09\n\n## [0.1.0] - 2026-12-01\n"
+    put_down(tmp_path, "## [Unreleased]\n", "0.1.0")
+    assert not_put_down(changelog, tmp_path) == ["0.2.0"]
 
 
 def test_a_release_puts_its_contract_down_once(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from headgate.streams.scenarios import CARDS, VPAS
 from headgate.streams.settings import Settings
 from headgate.streams.topics import Topic, all_topics
 from headgate.tables.merchants import DEMO_KEY, DEMO_SECRET
+from tests.contract.released_contract import not_put_down
 from tests.contract.samples import pages
 
 ROOT = Path(__file__).parents[2]
@@ -209,6 +210,8 @@ def test_the_changelog_keeps_its_form() -> None:
     assert all(re.fullmatch(r"\[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d", r) for r in releases[1:])
     kinds = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
     assert set(re.findall(r"^### (.*)$", text, re.MULTILINE)) <= kinds
+    how = "run `python -m tests.contract.released_contract` before the date is in CHANGELOG.md"
+    assert not_put_down(text) == [], how
 
 
 # The lock file
