@@ -29,8 +29,25 @@ _KEY = re.compile(r"dash_[A-Za-z0-9_-]{22}")
 """Idempotency keys as forms carry them."""
 TOO_MUCH = frozenset({"refund_exceeds_refundable", "capture_exceeds_authorized"})
 """Problems whose words count in minor units, which are not for people."""
-UNSURE = 500
-"""Statuses from here on do not say that nothing was done: a repeat needs the same key."""
+DECIDED = frozenset({
+    "authorization_expired", "capture_exceeds_authorized", "command_refused",
+    "payment_already_captured", "payment_not_cancelable", "payment_not_capturable",
+    "payment_not_refundable", "refund_exceeds_refundable", "too_many_children",
+    "void_exceeds_capturable",
+})  # fmt: skip
+"""Problems that say: what came under this key was decided, and moved nothing. Only they free a form
+of its key. Whatever else goes wrong, an earlier sending may still move money, or have moved it."""
+REUSED = "idempotency_key_reused"
+"""The problem of a form that was sent before with something else in it."""
+_WORDS = {
+    "idempotency_key_in_use": "What you sent first has no answer yet. Press the button again in a "
+    "moment; it acts once.",
+    "outcome_unknown": "There was no answer in time, so the money may have moved or not. Press the "
+    "button again, and change nothing in the form: it acts once.",
+    REUSED: "You sent this form before with something else in it, and that may have moved the "
+    "money. Look at the payment before you ask again.",
+}
+"""Problems whose words are about requests and keys, as people need them."""
 
 
 @dataclass(frozen=True)
@@ -92,14 +109,17 @@ class Form:
         status: int = 400,
         given: Mapping[str, str] | None = None,
         key: str | None = None,
+        *,
+        reused: bool = False,
     ) -> Response:
         """The form with what was `given` before, and why that did not do. Its idempotency key is
-        drawn here, so that pressing the button twice acts once; `key` is one that must stay."""
+        drawn here, so that pressing the button twice acts once; `key` is one that must stay.
+        `reused` offers a form with a fresh key, for whoever has looked at the payment."""
         currency = self.row["currency"]
         return self.place.pages.page(
             "payment_act.html", self.viewer, status=status if wrong else 200, place=self.place,
             here="payments", row=self.row, act=self.act, wrong=wrong, form=given or {},
-            most=in_words(self.act.most, currency) if self.act.most else None,
+            most=in_words(self.act.most, currency) if self.act.most else None, reused=reused,
             key=key or f"dash_{secrets.token_urlsafe(16)}",
         )  # fmt: skip
 
@@ -112,18 +132,19 @@ class Form:
         try:
             body = _body(act, given, row["currency"])
         except ValueError as error:
-            return self.page(str(error), given=given)
+            return self.page(str(error), given=given, key=key)
         acting = Acting(self.place, self.viewer, row["merchant_id"], row["mode"], act.scope)
         answered = await acting.ask("POST", f"/payments/{row['id']}/{act.path}", body, key)
         if answered.ok:
             done = "later" if answered.status == LATER else act.name
             return RedirectResponse(f"{self.viewer.base}/payments/{row['id']}?done={done}", 303)
-        kept = key if answered.status >= UNSURE else None
-        return self.page(self._why_not(answered), answered.status, given, kept)
+        kept = None if answered.code in DECIDED else key
+        why, reused = self._why_not(answered), answered.code == REUSED
+        return self.page(why, answered.status, given, kept, reused=reused)
 
     def _why_not(self, answered: Answered) -> str:
         if answered.code not in TOO_MUCH:
-            return answered.refusal
+            return _WORDS.get(answered.code, answered.refusal)
         left = in_words(self.act.most, self.row["currency"])
         return f"That is too much: {left} can be {self.act.done}."
 
