@@ -139,9 +139,11 @@ class Region:
         return missed if len(missed) == self._number - number else None
 
     def now(self) -> list[bytes]:
-        """The whole region, for whoever has nothing."""
+        """The whole region, for whoever has nothing, and whether it is old: what was to be told of
+        that before is forgotten with all that waited."""
         text = whole(self._shown, sorted(self._bodies))
-        return [event(text, f"{self._name}.{self._number}"), *self._mood()]
+        mood = self._mood() or [named("fresh", "")]
+        return [event(text, f"{self._name}.{self._number}"), *mood]
 
     def _mood(self) -> list[bytes]:
         if not self._stale:

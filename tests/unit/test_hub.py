@@ -217,6 +217,7 @@ async def test_a_slow_viewer_starts_over_and_makes_nobody_wait() -> None:
     assert b"hello" in await anext(slow)
     quick = Browser(hub.follow("k", screen.render))
     assert b"innerMorph" in await anext(slow)
+    assert b"event: fresh" in await anext(slow)
     for number in range(1, 3 * regions.QUEUE_MAX):
         screen.rows = [row("a", f"n{number}.")]
         await quick.until(f"n{number}.")
@@ -241,6 +242,30 @@ async def test_what_is_away_is_shown_as_old_and_comes_back_by_itself() -> None:
     await browser.until('id="b"')
     await late.until("event: fresh")
     assert sum("event: stale" in event for event in browser.events) == 1
+    await hub.close()
+
+
+async def test_who_came_while_nothing_was_shown_yet_hears_that_it_is_live() -> None:
+    hub, screen = Hub(), Screen([row("a")], away="PostgreSQL is away")
+    browser = Browser(hub.follow("k", screen.render))
+    await browser.until("event: stale")
+    screen.away = ""
+    await browser.until("event: fresh")
+    assert "innerMorph" in "".join(browser.events)
+    await hub.close()
+
+
+async def test_a_slow_viewer_hears_that_the_region_is_not_old_any_more() -> None:
+    hub, screen = Hub(), Screen([row("a", "0")], away="PostgreSQL is away")
+    quick, slow = Browser(hub.follow("k", screen.render)), aiter(hub.follow("k", screen.render))
+    assert b"hello" in await anext(slow)
+    assert b"event: stale" in await anext(slow)
+    screen.away = ""
+    for number in range(1, 3 * regions.QUEUE_MAX):
+        screen.rows = [row("a", f"n{number}.")]
+        await quick.until(f"n{number}.")
+    assert b"innerMorph" in await anext(slow)
+    assert b"event: fresh" in await anext(slow)
     await hub.close()
 
 
