@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import aclosing
 from typing import TypeVar
 
 import orjson
@@ -48,16 +49,17 @@ class WithOperations:
         """Unknown: commands without an operation are only found by asking."""
         return None
 
-    async def records(self) -> AsyncIterator[Recorded]:
+    async def records(self) -> AsyncGenerator[Recorded, None]:
         """The source's records, and an `operations` record before each decided command. Raises
         what the source raises, and StoreUnavailable."""
         waiting: list[Recorded] = []
-        async for record in self._source.records():
-            waiting.append(record)
-            if len(waiting) == ASKED_AT_ONCE:
-                for one in await self._told(waiting):
-                    yield one
-                waiting = []
+        async with aclosing(self._source.records()) as records:
+            async for record in records:
+                waiting.append(record)
+                if len(waiting) == ASKED_AT_ONCE:
+                    for one in await self._told(waiting):
+                        yield one
+                    waiting = []
         for one in await self._told(waiting):
             yield one
 

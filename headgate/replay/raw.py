@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import aclosing
 
 from headgate.replay.journal import Journal, count
 from headgate.replay.pace import Pace
@@ -60,16 +61,17 @@ class RawSender:
         the source does."""
         waiting: Waiting = []
         number = 0
-        async for record in source.records():
-            if not wanted(record):
-                continue
-            due_s = self._pace.due_s(number, record.at_ms)
-            number += 1
-            if self._limits.for_s is not None and (due_s or 0.0) > self._limits.for_s:
-                await self._append(waiting)
-                return False
-            if self._journal.known(place_of(record)) is None:
-                await self._take(waiting, record, due_s)
+        async with aclosing(source.records()) as records:
+            async for record in records:
+                if not wanted(record):
+                    continue
+                due_s = self._pace.due_s(number, record.at_ms)
+                number += 1
+                if self._limits.for_s is not None and (due_s or 0.0) > self._limits.for_s:
+                    await self._append(waiting)
+                    return False
+                if self._journal.known(place_of(record)) is None:
+                    await self._take(waiting, record, due_s)
         await self._append(waiting)
         return True
 

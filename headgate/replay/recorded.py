@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -32,12 +32,13 @@ class Recorded:
 class Source(Protocol):
     """Where records come from: a capture file or a range of the log."""
 
-    def records(self) -> AsyncIterator[Recorded]:
+    def records(self) -> AsyncGenerator[Recorded, None]:
         """The records by (at_ms, topic, partition, offset), each partition in its own order.
 
         A record whose timestamp is older than that of the one before it in its partition comes
         after it all the same. Every call begins anew. Raises SourceUnreadable, and of a range of
-        the log LogUnavailable, both told for people.
+        the log LogUnavailable, both told for people. Whoever may leave before the end closes it
+        (`contextlib.aclosing`): it may hold a connection.
         """
         ...
 

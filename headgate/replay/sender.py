@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 
 from headgate.replay.families import Due, Families, Family
@@ -78,12 +78,12 @@ class Sender:
         self._heard_at = 0.0
         """When any step got its final answer last."""
 
-    async def send(self, steps: AsyncIterator[Step], first_at_ms: int) -> bool:
+    async def send(self, steps: AsyncGenerator[Step, None], first_at_ms: int) -> bool:
         """Send them all; False when the time was over before. `first_at_ms` is when the first one
         was recorded. Raises CutOff, and what `steps` does."""
         self._heard_at = asyncio.get_running_loop().time()
         try:
-            async with asyncio.TaskGroup() as group:
+            async with aclosing(steps), asyncio.TaskGroup() as group:
                 async for step in steps:
                     if not await self._take(step, first_at_ms, group):
                         return False

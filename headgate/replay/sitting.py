@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -94,11 +94,12 @@ class Sitting:
         finally:
             await sink.close()
 
-    async def _steps(self) -> AsyncIterator[Step]:
+    async def _steps(self) -> AsyncGenerator[Step, None]:
         """The source's, once or again and again."""
         for turn in itertools.count() if self.options.turns else (0,):
-            async for step in Steps(self.source, self.outlook, turn):
-                yield step
+            async with aclosing(aiter(Steps(self.source, self.outlook, turn))) as steps:
+                async for step in steps:
+                    yield step
 
     async def _sink(self, postgres: Postgres) -> Sink:
         sandbox = self.run.sandbox

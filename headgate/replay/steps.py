@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from headgate.replay.outlook import Outlook, command_of, is_step
-from headgate.replay.recorded import Source
+from headgate.replay.recorded import Recorded, Source
 from headgate.streams.commands import AcquirerAnswer, ClientCommand, CreatePayment
 from headgate.streams.topics import PAYMENT_COMMANDS
 
@@ -59,18 +60,23 @@ class Steps:
     _heard: dict[str, bool] = field(default_factory=dict)
     """Payments with children to come, and whether their bank said something lately."""
 
-    async def __aiter__(self) -> AsyncIterator[Step]:
+    async def __aiter__(self) -> AsyncGenerator[Step, None]:
         """The steps in their order. Raises what the source's `records` does."""
-        async for record in self.source.records():
-            if record.topic != PAYMENT_COMMANDS.name:
-                continue
-            command = command_of(record)
-            if isinstance(command, AcquirerAnswer):
-                if command.payment_id in self._heard:
-                    self._heard[command.payment_id] = True
-            elif isinstance(command, ClientCommand) and is_step(command):
-                place = Place(self.turn, record.topic, record.partition, record.offset)
-                yield self._step(place, record.at_ms, command)
+        async with aclosing(self.source.records()) as records:
+            async for record in records:
+                step = self._step_of(record) if record.topic == PAYMENT_COMMANDS.name else None
+                if step is not None:
+                    yield step
+
+    def _step_of(self, record: Recorded) -> Step | None:
+        command = command_of(record)
+        if isinstance(command, AcquirerAnswer):
+            if command.payment_id in self._heard:
+                self._heard[command.payment_id] = True
+        elif isinstance(command, ClientCommand) and is_step(command):
+            place = Place(self.turn, record.topic, record.partition, record.offset)
+            return self._step(place, record.at_ms, command)
+        return None
 
     def _step(self, place: Place, at_ms: int, command: ClientCommand) -> Step:
         children = self.outlook.children.get(command.payment_id, 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,20 +83,29 @@ class Records:
     commands: Sequence[CommandBase]
     every_ms: int = 1000
     times_read: int = 0
+    open: int = 0
+    """Readings that are not closed."""
 
-    async def records(self) -> AsyncIterator[Recorded]:
+    async def records(self) -> AsyncGenerator[Recorded, None]:
         """All of them."""
         self.times_read += 1
-        for offset, command in enumerate(self.commands):
-            yield Recorded(
-                topic="payments.commands",
-                partition=0,
-                offset=offset,
-                at_ms=BEGAN_MS + offset * self.every_ms,
-                key=command.payment_id.encode(),
-                value=encode(command),
-                headers=(("v", b"1"),),
-            )
+        self.open += 1
+        try:
+            for offset, command in enumerate(self.commands):
+                yield self._record(offset, command)
+        finally:
+            self.open -= 1
+
+    def _record(self, offset: int, command: CommandBase) -> Recorded:
+        return Recorded(
+            topic="payments.commands",
+            partition=0,
+            offset=offset,
+            at_ms=BEGAN_MS + offset * self.every_ms,
+            key=command.payment_id.encode(),
+            value=encode(command),
+            headers=(("v", b"1"),),
+        )
 
     async def count(self) -> int | None:
         """How many."""

@@ -6,6 +6,7 @@ Time is virtual: the loop's clock jumps to the next thing that waits.
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,7 @@ class Play:
             return await sender.send(aiter(Steps(self.records, outlook)), outlook.first_at_ms)
         finally:
             self.journal.close()
+            assert self.records.open == 0, "a source that is left holds its connection"
 
     def run(self) -> float:
         """One sitting in virtual time; how long it took, in seconds."""
@@ -259,11 +261,12 @@ def test_payments_that_are_to_be_in_doubt_are_known_also_after_going_on(tmp_path
 def test_an_error_of_the_source_is_told_as_it_is(tmp_path: Path) -> None:
     class Torn(Records):
         async def records(self):  # type: ignore[no-untyped-def]
-            async for each in super().records():
-                self.times_read += 1
-                if self.times_read > 4:
-                    raise OSError("torn")
-                yield each
+            async with aclosing(super().records()) as records:
+                async for each in records:
+                    self.times_read += 1
+                    if self.times_read > 4:
+                        raise OSError("torn")
+                    yield each
 
     with pytest.raises(OSError, match="torn"):
         Play(tmp_path, Torn([create(1), create(2)])).run()

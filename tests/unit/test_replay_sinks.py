@@ -179,6 +179,7 @@ def raw(folder: Path, log: Log, records: Records, pace: Pace) -> Tally:
     try:
         jumping_loop.run(sender.send(records, lambda _record: True))
     finally:
+        assert records.open == 0, "a source that is left holds its connection"
         journal.close()
     return tally
 
