@@ -22,6 +22,7 @@ from headgate.replay.sandbox import Played, Sandbox, playing, retire
 from headgate.replay.sandbox import Wanted as WantedSandbox
 from headgate.replay.sink_rest import Edge, RestSink
 from headgate.replay.sitting import End, Sitting
+from headgate.replay.source_words import source_told
 from headgate.replay.standing import Stood, stood
 from headgate.replay.tally import Run, Tally
 from headgate.replay.verdict import judged
@@ -188,7 +189,7 @@ def _run(
     began_at = datetime.fromtimestamp(wanted.began_ms / 1000, UTC)
     return Run(
         run_id=wanted.run_id,
-        source=" ".join(options.source),
+        source=source_told(options.source),
         sink=words.get(options.sink, f"topic {options.topic}"),
         speed=str(options.pace(outlook.first_at_ms)),
         same_ids=options.same_ids,
