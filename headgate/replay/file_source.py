@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
-from itertools import islice
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from pathlib import Path
 
 from headgate.replay.capture_file import records_of
@@ -12,7 +12,7 @@ from headgate.replay.recorded import Recorded
 from headgate.replay.selection import Selection
 
 TURN_RECORDS = 256
-"""Records that are read before others of the process have their turn."""
+"""Records that are read, wanted or not, before others of the process have their turn."""
 
 
 class FileSource:
@@ -29,10 +29,12 @@ class FileSource:
         skipped = 0
         if self._selection.last is not None:
             skipped = max(await self._count_wanted() - self._selection.last, 0)
-        for number, record in enumerate(islice(self._read(), skipped, None)):
-            if number % TURN_RECORDS == 0:
-                await asyncio.sleep(0)
-            yield record
+        async with aclosing(self._read()) as records:
+            async for record in records:
+                if skipped:
+                    skipped -= 1
+                else:
+                    yield record
 
     async def count(self) -> int | None:
         """How many records there are; the file is read for it once. Raises SourceUnreadable."""
@@ -46,8 +48,17 @@ class FileSource:
 
     async def _count_wanted(self) -> int:
         if self._wanted is None:
-            self._wanted = await asyncio.to_thread(lambda: sum(1 for _ in self._read()))
+            wanted = 0
+            async with aclosing(self._read()) as records:
+                async for _ in records:
+                    wanted += 1
+            self._wanted = wanted
         return self._wanted
 
-    def _read(self) -> Iterator[Recorded]:
-        return filter(self._selection.wants, records_of(self._path, partial=self._partial))
+    async def _read(self) -> AsyncGenerator[Recorded, None]:
+        """What is wanted, `last` apart. Others have their turn also while nothing is."""
+        for number, record in enumerate(records_of(self._path, partial=self._partial)):
+            if number % TURN_RECORDS == 0:
+                await asyncio.sleep(0)
+            if self._selection.wants(record):
+                yield record

@@ -117,6 +117,7 @@ class LogSource:
                     )
                 for record in merge.ready():
                     yield record
+                    moved_at = time.monotonic()  # a pace may have kept us waiting, not Kafka
 
     async def _fetch(self, consumer: AIOKafkaConsumer, merge: Merge, wanted: Spans) -> bool:
         """Take what has arrived of the partitions that the merge waits for; whether that was
