@@ -93,25 +93,36 @@ def line_of(record: Recorded, *, colours: bool) -> str:
     text = "  ".join(word for word in words if word)[:LINE_CHARACTERS_MAX]
     place = str(Position(record.topic, record.partition, record.offset))
     if not colours:
-        return f"{iso(record.at_ms)}  {text}  {place}"
-    return f"{_DIM}{iso(record.at_ms)}{_PLAIN}  {_coloured(text)}  {_DIM}{place}{_PLAIN}"
+        return f"{time_of(record.at_ms)}  {text}  {place}"
+    return f"{_DIM}{time_of(record.at_ms)}{_PLAIN}  {_coloured(text)}  {_DIM}{place}{_PLAIN}"
 
 
 def json_of(record: Recorded) -> str:
-    """One JSON object. `value` is the record's own JSON; what is none is text, and what is no text
-    `{"base64": …}`."""
+    """One JSON object. `value` is the record's own JSON; what is none, or is nested too deep to be
+    written again, is text, and what is no text `{"base64": …}`."""
     clean = without_card_numbers(record)
     whole = {
         "topic": clean.topic,
         "partition": clean.partition,
         "offset": clean.offset,
-        "time": iso(clean.at_ms),
+        "time": time_of(clean.at_ms),
         "type": type_of(clean, _document(clean)) or None,
         "key": _told(clean.key),
         "value": _value(clean.value),
         "headers": {name: _told(value) for name, value in clean.headers},
     }
-    return orjson.dumps(whole).decode()
+    try:
+        return orjson.dumps(whole).decode()
+    except TypeError:  # it reads 1,024 levels and writes 254
+        return orjson.dumps({**whole, "value": _told(clean.value)}).decode()
+
+
+def time_of(at_ms: int) -> str:
+    """A record's time. Somebody else's record may have one that no calendar has."""
+    try:
+        return iso(at_ms)
+    except (ValueError, OverflowError):
+        return f"{at_ms} ms"
 
 
 def type_of(record: Recorded, document: Mapping[str, Any]) -> str:
@@ -122,14 +133,14 @@ def type_of(record: Recorded, document: Mapping[str, Any]) -> str:
     return ""
 
 
-def _merchant(record: Recorded, document: Mapping[str, Any]) -> object:
+def _merchant(record: Recorded, document: Mapping[str, Any]) -> str:
+    """The first one that is told; another thing than text is none."""
     payment = _part(_part(document, "data"), "payment")
-    return (
-        document.get("merchant_id")
-        or payment.get("merchant_id")
-        or _inner(document).get("merchant_id")
-        or _header(record, "merchant-id")
-    )
+    for place in (document, payment, _inner(document)):
+        told = place.get("merchant_id")
+        if isinstance(told, str) and told:
+            return told
+    return _header(record, "merchant-id")
 
 
 def _about(record: Recorded, document: Mapping[str, Any]) -> str:

@@ -97,6 +97,21 @@ def test_json_of_what_is_no_json(value: bytes | None, told: object) -> None:
     assert json.loads(json_of(a_record(value=value)))["value"] == told
 
 
+@pytest.mark.parametrize("depth", [250, 300, 1000])
+def test_json_of_what_is_nested_deep(depth: int) -> None:
+    value = b"[" * depth + b"]" * depth
+    told = json.loads(json_of(a_record(value=value)))["value"]
+    assert told == (json.loads(value) if depth < 254 else value.decode())
+
+
+@pytest.mark.parametrize("at_ms", [253_402_300_800_000, 2**63 - 1, -(2**62)])
+def test_a_time_that_no_calendar_has_is_told_as_its_number(at_ms: int) -> None:
+    record = a_record(1, at_ms)
+    assert line_of(record, colours=False).startswith(f"{at_ms} ms  ")
+    assert f"{at_ms} ms" in line_of(record, colours=True)
+    assert json.loads(json_of(record))["time"] == f"{at_ms} ms"
+
+
 @pytest.mark.parametrize("line", [json_of, lambda record: line_of(record, colours=False)])
 def test_no_line_tells_a_card_number(line: object) -> None:
     record = of({"type": "x", "state": CARD}, key=CARD.encode())
@@ -123,6 +138,14 @@ def test_a_choice_is_by_type_and_merchant(choice: Choice, seen: list[object]) ->
 
 def test_a_merchant_may_be_told_by_a_header() -> None:
     assert Choice(merchants=frozenset({"m"})).wants(of(1, headers=(("merchant-id", b"m"),)))
+
+
+@pytest.mark.parametrize("wrong", [[1], {"a": 1}, 7, None, True])
+def test_a_merchant_that_is_no_text_is_none(wrong: object) -> None:
+    for document in ({"merchant_id": wrong}, {"data": {"payment": {"merchant_id": wrong}}}):
+        assert not Choice(merchants=frozenset({"m"})).wants(of(document))
+        headed = of(document, headers=(("merchant-id", b"m"),))
+        assert Choice(merchants=frozenset({"m"})).wants(headed)
 
 
 @pytest.mark.parametrize(
