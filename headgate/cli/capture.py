@@ -21,6 +21,7 @@ from headgate.replay.capturing import Captured, copy
 from headgate.replay.decisions import OPERATIONS
 from headgate.replay.log_source import LogSource
 from headgate.replay.operations import WithOperations
+from headgate.replay.record_lines import time_of
 from headgate.replay.recorded import Recorded
 from headgate.replay.selection import DEFAULT_TOPICS, Selection, WrongSelection
 from headgate.streams.clock import iso, now_ms
@@ -122,6 +123,8 @@ async def _copy_until_stopped(
 def _kept(file: CaptureFile) -> str:
     if not file.records:
         return ""
+    if file.failed:
+        return f"; {file.part} holds what could be written, for --partial"
     return f"; {file.part} holds the {file.records:,} records before, for --partial"
 
 
@@ -159,7 +162,7 @@ def _tell(file: CaptureFile, captured: Captured, *, whole: bool) -> None:
     sizes = f"{_megabytes(captured.bytes)}, {_megabytes(file.path.stat().st_size)} on disk"
     print(f"{file.path}: {captured.records:,} records, {sizes}")
     if captured.first_ms is not None and captured.last_ms is not None:
-        print(f"from {iso(captured.first_ms)} to {iso(captured.last_ms)}")
+        print(f"from {time_of(captured.first_ms)} to {time_of(captured.last_ms)}")
     for topic, count in sorted(captured.by_topic.items()):
         print(f"  {topic:20} {count:12,}")
     if not captured.records:

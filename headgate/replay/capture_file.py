@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,6 +50,8 @@ class CaptureFile:
         self.path = path
         self.part = path.with_name(f"{path.name.removesuffix(suffix)}.part-{os.getpid()}{suffix}")
         self.records = 0
+        self.failed = False
+        """Whether something could not be written: the part may hold less than `records`."""
         self._raw = self._opened()
         try:
             self._writer: Writer = FORMS[suffix](self._raw, header)
@@ -77,12 +80,13 @@ class CaptureFile:
             raise self._unwritable(error) from error
 
     def abandon(self) -> None:
-        """Close it without an end: the part stays. Without a record it goes."""
-        try:
-            self._writer.close(None)
-            self._raw.close()
-        except OSError as error:
-            raise self._unwritable(error) from error
+        """Close it without an end: the part stays, with what could be written. Without a record it
+        goes. What it is abandoned for has been told, so nothing is raised for a full disk."""
+        for close in (functools.partial(self._writer.close, None), self._raw.close):
+            try:
+                close()
+            except (OSError, ValueError):  # ValueError: it was closed when its end failed
+                self.failed = True
         if not self.records:
             self.part.unlink()
 
@@ -94,6 +98,7 @@ class CaptureFile:
             raise self._unwritable(error) from error
 
     def _unwritable(self, error: OSError) -> CaptureUnwritable:
+        self.failed = True
         return CaptureUnwritable(f"{self.part} cannot be written: {error.strerror or error}")
 
 

@@ -38,8 +38,9 @@ class Captured:
         """Count a record that was written."""
         self.by_topic[record.topic] += 1
         self.bytes += _size(record)
-        self.first_ms = min(record.at_ms, self.first_ms or record.at_ms)
-        self.last_ms = max(record.at_ms, self.last_ms or record.at_ms)
+        first, last = self.first_ms, self.last_ms
+        self.first_ms = record.at_ms if first is None else min(first, record.at_ms)
+        self.last_ms = record.at_ms if last is None else max(last, record.at_ms)
 
     def star(self, record: Recorded) -> None:
         """Count a record in which something was starred out."""

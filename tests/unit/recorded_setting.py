@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from headgate.replay.capture_file import CaptureFile
+import pytest
+
+from headgate.replay.capture_file import CaptureFile, suffix_of
 from headgate.replay.capture_format import Header
 from headgate.replay.recorded import Recorded
 
@@ -24,6 +27,16 @@ def a_record(offset: int = 0, at_ms: int = 1000, partition: int = 0, **more: obj
     }  # fmt: skip
     given |= {"offset": offset, "at_ms": at_ms, "partition": partition}
     return Recorded(**{**given, **more})  # type: ignore[arg-type]
+
+
+def full_disk(path: Path) -> Path:
+    """The part of a capture that is to be written here, on a disk that is full."""
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    suffix = suffix_of(path.name) or ""
+    part = path.with_name(f"{path.name.removesuffix(suffix)}.part-{os.getpid()}{suffix}")
+    part.symlink_to("/dev/full")
+    return part
 
 
 def written(path: Path, *records: Recorded) -> Path:

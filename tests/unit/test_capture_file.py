@@ -19,7 +19,7 @@ from headgate.replay.capture_file import CaptureFile, CaptureUnwritable, header_
 from headgate.replay.capture_lines import line_of, record_of
 from headgate.replay.capture_parquet import ParquetMissing
 from headgate.replay.recorded import Recorded, SourceUnreadable
-from tests.unit.recorded_setting import HEADER, a_record, written
+from tests.unit.recorded_setting import HEADER, a_record, full_disk, written
 
 NAMES = ("traffic.ndjson", "traffic.ndjson.zst", "traffic.parquet")
 each_form = pytest.mark.parametrize("name", NAMES)
@@ -155,18 +155,24 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
         CaptureFile(tmp_path / "nowhere" / NAMES[0], HEADER)
 
 
-def test_a_full_disk_is_told() -> None:
-    if not Path("/dev/full").exists():
-        pytest.skip("this system has no /dev/full")
-    file = CaptureFile.__new__(CaptureFile)
-    file.path = file.part = Path("/dev/full")
-    file.records = 0
-    file._raw = Path("/dev/full").open("wb")  # noqa: SIM115
-    file._writer = capture_lines.LinesWriter(file._raw, HEADER)
+def fill(file: CaptureFile, count: int) -> None:
+    """Write so many records, and finish it."""
+    for offset in range(count):
+        file.write(a_record(offset, value=os.urandom(100)))
+    file.finish()
+
+
+@pytest.mark.parametrize("count", [1, 12_000])
+@each_form
+def test_a_full_disk_is_told_and_the_part_is_left(name: str, count: int, tmp_path: Path) -> None:
+    part = full_disk(tmp_path / name)
+    file = CaptureFile(tmp_path / name, HEADER)
     with pytest.raises(CaptureUnwritable, match="No space left on device"):
-        file.finish()
-    with pytest.raises(OSError, match="No space"):
-        file._raw.close()
+        fill(file, count)
+    file.abandon()
+    assert file.failed
+    assert file._raw.closed
+    assert list(tmp_path.iterdir()) == [part]
 
 
 def without_pyarrow(name: str) -> object:

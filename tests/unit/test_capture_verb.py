@@ -13,15 +13,16 @@ import pytest
 
 from headgate.cli import capture
 from headgate.cli.selecting import add_selection
-from headgate.replay.capture_file import records_of
+from headgate.replay.capture_file import CaptureUnwritable, records_of
 from headgate.replay.log_ranges import Spans
 from headgate.replay.recorded import Recorded
 from headgate.replay.selection import Selection
 from headgate.streams.errors import LogUnavailable
 from headgate.streams.log_reader import Extent
 from headgate.streams.settings import Settings
-from tests.unit.recorded_setting import a_record
+from tests.unit.recorded_setting import a_record, full_disk
 
+each_form = pytest.mark.parametrize("name", ["a.ndjson", "a.ndjson.zst", "a.parquet"])
 THREE = [a_record(offset, value=b"4111111111111111") for offset in range(3)]
 
 
@@ -70,7 +71,7 @@ def run(log: type[Log], out: Path, monkeypatch: pytest.MonkeyPatch) -> int:
     return capture.run(given)
 
 
-@pytest.mark.parametrize("name", ["a.ndjson", "a.ndjson.zst", "a.parquet"])
+@each_form
 def test_ctrl_c_keeps_what_was_captured_as_a_whole_file(
     name: str,
     tmp_path: Path,
@@ -93,6 +94,27 @@ def test_what_was_read_before_a_failure_is_kept_as_a_part(
     (part,) = tmp_path.iterdir()
     assert part.name == f"a.part-{os.getpid()}.ndjson.zst"
     assert len(list(records_of(part, partial=True))) == 3
+
+
+def test_a_time_that_no_calendar_has_is_told_as_its_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(f"{__name__}.THREE", [a_record(0, 0), a_record(1, 2**60)])
+    assert run(Log, tmp_path / "a.ndjson", monkeypatch) == 0
+    assert f"from 1970-01-01T00:00:00.000Z to {2**60} ms\n" in capsys.readouterr().out
+
+
+@each_form
+def test_a_disk_that_is_full_at_the_end_is_told_once(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = full_disk(tmp_path / name)
+    with pytest.raises(CaptureUnwritable) as told:
+        run(Log, tmp_path / name, monkeypatch)
+    assert str(told.value) == (
+        f"{part} cannot be written: No space left on device; {part} holds what could be written,"
+        " for --partial"
+    )
 
 
 def test_no_card_number_leaves_the_house(
