@@ -80,13 +80,15 @@ def wrong_if(
 
 
 def answered(tally: Tally) -> Check:
-    """Whether every step that was sent has an answer that is final."""
+    """Whether every step that was sent has an answer that is final, and its own."""
     given_up = {status: n for status, n in tally.answered.items() if not 0 < status < ERROR_FROM}
-    final = tally.answered.total() - sum(given_up.values())
-    wrong = Found(
-        tally.sent - final,
-        [f"{n} steps ended with {status or 'no answer'}" for status, n in sorted(given_up.items())],
-    )
+    anew = tally.refused_anew
+    final = tally.answered.total() - sum(given_up.values()) - anew.total()
+    examples = [
+        *(f"{n} steps ended with {last or 'no answer'}" for last, n in sorted(given_up.items())),
+        *(f"{n} steps: {code} now, but not when they were recorded" for code, n in anew.items()),
+    ]
+    wrong = Found(tally.sent - final, examples)
     meaning = "every step was answered for good, repeats included"
     return wrong_if(wrong, "sent = answered", (tally.sent, final), meaning)
 

@@ -24,6 +24,8 @@ FLUSH_EVERY_S = 0.5
 SKIPPED = -1
 """The status of a step that was not sent, with the reason as its code."""
 _OWNER_ONLY = 0o600
+_MORE = ("anew",)
+"""What else is kept of an outcome, where there is anything to say."""
 
 
 class RunUnknown(HeadgateError):
@@ -80,11 +82,11 @@ class Journal:
         self._cut_torn_line()
 
     def _restore(self, said: list[Any], tally: Tally) -> None:
-        place, (status, latency_us, code, made, payment_id) = said[:4], said[4:]
+        place, (status, latency_us, code, made, payment_id, *more) = said[:4], said[4:]
         known = hash(tuple(place))
         if known in self._done:
             return
-        outcome = Outcome(status, code, made, payment_id)
+        outcome = Outcome(status, code, made, payment_id, **(more[0] if more else {}))
         self._done[known] = outcome.accepted
         tally.sent += status != SKIPPED
         count(tally, outcome, latency_us)
@@ -102,6 +104,8 @@ class Journal:
     def write(self, place: Place, outcome: Outcome, latency_us: int = 0) -> None:
         """Another step is done with."""
         said = [*place, outcome.status, latency_us, outcome.code, outcome.id, outcome.payment_id]
+        if more := {name: found for name in _MORE if (found := getattr(outcome, name))}:
+            said.append(more)
         self._lines.append(orjson.dumps(said))
 
     def flush(self) -> None:
@@ -130,6 +134,8 @@ def count(tally: Tally, outcome: Outcome, latency_us: int) -> None:
     tally.took(latency_us)
     if not outcome.accepted:
         tally.refused[outcome.code] += 1
+        if outcome.anew:
+            tally.refused_anew[outcome.code] += 1
     elif outcome.id == outcome.payment_id:
         tally.accepted.add(outcome.id)
     elif outcome.id:

@@ -57,12 +57,14 @@ class Call(NamedTuple):
 
 
 def call_of(step: Step, ids: Ids, shift_ms: int) -> Call:
-    """The request of a step; times in it move by `shift_ms`, as the step itself does.
+    """The request of a step; times in it move by `shift_ms`, as the step itself does. Under its
+    recorded ids it is the very same request, so its times stay too: another one would be refused.
 
     Raises NotRepeatable of what was sent without a key, or with a card that is no test card, when
     it is to be sent under its recorded ids.
     """
     recorded, key = step.recorded, ids.key(step.recorded)
+    shift_ms = 0 if isinstance(ids, RecordedIds) else shift_ms
     whose = (recorded.merchant_id, recorded.mode)
     if isinstance(ids, RecordedIds) and whose != (ids.merchant_id, ids.mode):
         raise NotRepeatable(OTHER_MERCHANT)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from headgate.replay.bank_values import APPROVED, in_doubt
-from headgate.replay.fresh_ids import Ids
+from headgate.replay.fresh_ids import Ids, RecordedIds
 from headgate.replay.rest_calls import API, Call, call_of
 from headgate.replay.sinks import OPEN_STATES, Outcome
 from headgate.replay.steps import Step
@@ -146,7 +146,10 @@ class RestSink:
         code = f"decline:{decline}" if decline else str(told.get("code") or status)
         again = answer.headers.get("should-retry") == "true" or status >= 500  # noqa: PLR2004
         wait_s = _seconds(answer.headers.get("retry-after"))
-        return Outcome(status, code, "", payment_id, again=again, wait_s=wait_s)
+        # What was decided before is answered with this header, a refusal too.
+        known = answer.headers.get("idempotent-replayed") == "true"
+        anew = isinstance(self._ids, RecordedIds) and not known and not again
+        return Outcome(status, code, "", payment_id, again=again, wait_s=wait_s, anew=anew)
 
     def _sample(self, call: Call, headers: dict[str, str], body: bytes, answer: Answer) -> None:
         """Keep some, each answered request with the same chance (reservoir sampling)."""

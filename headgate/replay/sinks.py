@@ -27,6 +27,9 @@ class Outcome(NamedTuple):
     """Whether the same step may succeed when it is sent again."""
     wait_s: float = 0.0
     """How long to wait before that, as the answer says."""
+    anew: bool = False
+    """Whether it was refused under its recorded ids, and not by what was decided then: so nothing
+    is known of what became of it."""
 
     @property
     def accepted(self) -> bool:

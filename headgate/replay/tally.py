@@ -54,6 +54,9 @@ class Tally:
     """Tries that had to be made again, by status; 0 where no answer came."""
     refused: Counter[str] = field(default_factory=Counter)
     """Steps that were answered with no 2xx, by the problem's code, or `decline:` and its code."""
+    refused_anew: Counter[str] = field(default_factory=Counter)
+    """Those of them that were sent under their recorded ids and had another answer then, by code.
+    """
     skipped: Counter[str] = field(default_factory=Counter)
     """Steps that were not sent, by reason."""
     approximated: Counter[str] = field(default_factory=Counter)

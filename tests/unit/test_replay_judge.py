@@ -356,6 +356,18 @@ def test_a_step_that_was_given_up_was_not_answered() -> None:
     assert checks.answered(tally).ok
 
 
+def test_a_step_that_was_refused_anew_under_its_recorded_id_has_no_answer_of_its_own() -> None:
+    """A run with the same ids would else hold although it proves nothing."""
+    tally = Tally(sent=3)
+    tally.answered.update({201: 1, 400: 1, 422: 1})
+    tally.refused.update({"payment_not_capturable": 1, "idempotency_key_reused": 1})
+    tally.refused_anew.update({"idempotency_key_reused": 1})
+    line = checks.answered(tally)
+    assert (line.ok, line.found) == (False, 2)
+    [example] = line.examples
+    assert example.startswith("1 steps: idempotency_key_reused now")
+
+
 @pytest.mark.parametrize("name", list(Stands.__dataclass_fields__))
 def test_the_same_ids_may_add_nothing_anywhere(name: str) -> None:
     before = Stands(1, 2, 3, 4, 5, 6, 7)

@@ -258,6 +258,14 @@ def test_payments_that_are_to_be_in_doubt_are_known_also_after_going_on(tmp_path
         assert len(play.tally.in_doubt) == 1
 
 
+def test_what_was_refused_anew_is_known_also_after_going_on(tmp_path: Path) -> None:
+    reused = Outcome(422, "idempotency_key_reused", "", "p", anew=True)
+    for _ in range(2):
+        play = Play(tmp_path, Records([create(1)]), Edge(outcomes={"payment.create": [reused]}))
+        play.run()
+        assert play.tally.refused_anew == play.tally.refused == {reused.code: 1}
+
+
 def test_an_error_of_the_source_is_told_as_it_is(tmp_path: Path) -> None:
     class Torn(Records):
         async def records(self):  # type: ignore[no-untyped-def]

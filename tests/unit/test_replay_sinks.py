@@ -11,6 +11,7 @@ from typing import cast
 
 import pytest
 
+from headgate.replay.fresh_ids import Ids, RecordedIds
 from headgate.replay.journal import Journal
 from headgate.replay.pace import AsFast, AsRecorded, Pace
 from headgate.replay.raw import RawSender, into
@@ -24,7 +25,7 @@ from headgate.replay.told import progress_of
 from headgate.streams.bus import Bus, Position, Record
 from headgate.streams.errors import LogUnavailable
 from tests.unit import jumping_loop
-from tests.unit.replay_setting import BEGAN_MS, Edge, Records, capture, create
+from tests.unit.replay_setting import BEGAN_MS, MERCHANT, Edge, Records, capture, create
 
 FRESH = Edge().fresh
 
@@ -35,7 +36,9 @@ def step(number: int, scenario: str | None = None) -> Step:
 
 
 @asynccontextmanager
-async def answering(*answers: bytes) -> AsyncIterator[tuple[RestSink, Tally, list[bytes]]]:
+async def answering(
+    *answers: bytes, under: Ids = FRESH
+) -> AsyncIterator[tuple[RestSink, Tally, list[bytes]]]:
     """A sink whose edge gives these answers in turn, and what it was asked."""
     asked: list[bytes] = []
     left = list(answers)
@@ -50,7 +53,7 @@ async def answering(*answers: bytes) -> AsyncIterator[tuple[RestSink, Tally, lis
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port, tally = server.sockets[0].getsockname()[1], Tally()
-    sink = RestSink(Address.at(f"http://127.0.0.1:{port}", "key_test_a", "hush"), FRESH, tally)
+    sink = RestSink(Address.at(f"http://127.0.0.1:{port}", "key_test_a", "hush"), under, tally)
     try:
         yield sink, tally, asked
     finally:
@@ -91,6 +94,20 @@ async def test_a_step_is_asked_with_its_key_and_answers_are_told_apart() -> None
     assert b"POST /api/v1/payments HTTP/1.1" in asked[0]
     [sample] = tally.samples
     assert (sample.status, sample.path) == (201, "/api/v1/payments")
+
+
+async def test_under_recorded_ids_a_refusal_that_was_not_decided_then_is_told() -> None:
+    """It proves nothing. One that was is answered again, and says so."""
+    answers = [
+        http(400, {"code": "payment_not_capturable"}, Idempotent_Replayed="true"),
+        http(422, {"code": "idempotency_key_reused"}),
+        http(429, {"code": "rate_limited"}, Should_Retry="true"),
+    ]
+    async with answering(*answers, under=RecordedIds(MERCHANT)) as (sink, _, _):
+        outcomes = [await sink.send(step(number), 0) for number in range(3)]
+    assert [each.anew for each in outcomes] == [False, True, False]
+    async with answering(answers[1]) as (sink, _, _):
+        assert not (await sink.send(step(1), 0)).anew
 
 
 async def test_no_answer_is_a_try_that_may_be_made_again() -> None:

@@ -230,6 +230,15 @@ def test_under_recorded_ids_the_very_request_is_made_again() -> None:
     assert call.body["vpa"] == "who@bank"
 
 
+def test_under_recorded_ids_times_stay_since_the_edge_compares_the_whole_request() -> None:
+    """A moved one would be another request under a used key."""
+    ids_then = RecordedIds(recorded.MERCHANT)
+    one = create(1, capture_method="manual", capture_at_ms=BEGAN_MS + 5000)
+    deferred = refund(one, submit_at_ms=BEGAN_MS + 5000)
+    assert call_of(step(one), ids_then, 86_400_000) == call_of(step(one), ids_then, 0)
+    assert call_of(step(deferred), ids_then, 9)[1]["submit_at"] == "2026-05-28T20:26:45.000Z"
+
+
 def test_what_cannot_be_made_again_says_why() -> None:
     other = Card(**{**VISA, "last4": "0001"}, fingerprint="x")
     with pytest.raises(NotRepeatable, match=CARD_UNKNOWN):
