@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -81,9 +82,9 @@ def wrong_if(
 
 def answered(tally: Tally) -> Check:
     """Whether every step that was sent has an answer that is final, and its own."""
-    given_up = {status: n for status, n in tally.answered.items() if not 0 < status < ERROR_FROM}
-    anew = tally.refused_anew
-    final = tally.answered.total() - sum(given_up.values()) - anew.total()
+    errors = {status: n for status, n in tally.answered.items() if not 0 < status < ERROR_FROM}
+    given_up, anew = tally.given_up | Counter(errors), tally.refused_anew
+    final = tally.answered.total() - given_up.total() - anew.total()
     examples = [
         *(f"{n} steps ended with {last or 'no answer'}" for last, n in sorted(given_up.items())),
         *(f"{n} steps: {code} now, but not when they were recorded" for code, n in anew.items()),

@@ -24,7 +24,7 @@ FLUSH_EVERY_S = 0.5
 SKIPPED = -1
 """The status of a step that was not sent, with the reason as its code."""
 _OWNER_ONLY = 0o600
-_MORE = ("anew",)
+_MORE = ("again", "anew")
 """What else is kept of an outcome, where there is anything to say."""
 
 
@@ -132,6 +132,8 @@ def count(tally: Tally, outcome: Outcome, latency_us: int) -> None:
         return
     tally.answered[outcome.status] += 1
     tally.took(latency_us)
+    if outcome.again:
+        tally.given_up[outcome.status] += 1
     if not outcome.accepted:
         tally.refused[outcome.code] += 1
         if outcome.anew:

@@ -41,7 +41,7 @@ class Tally:
     """Counts of one run, those of earlier sittings included.
 
     `planned` = `sent` + `skipped` + what is left; the sum of `answered` is what was answered for
-    good, so it is `sent` less what is in flight.
+    good or given up, so it is `sent` less what is in flight.
     """
 
     planned: int | None = None
@@ -54,6 +54,9 @@ class Tally:
     """Tries that had to be made again, by status; 0 where no answer came."""
     refused: Counter[str] = field(default_factory=Counter)
     """Steps that were answered with no 2xx, by the problem's code, or `decline:` and its code."""
+    given_up: Counter[int] = field(default_factory=Counter)
+    """Those of `answered` whose last answer was not final, by status: a later try might have had
+    another."""
     refused_anew: Counter[str] = field(default_factory=Counter)
     """Those of them that were sent under their recorded ids and had another answer then, by code.
     """
@@ -83,7 +86,7 @@ class Tally:
 
     @property
     def done(self) -> int:
-        """Steps that were answered for good."""
+        """Steps that were answered for good, or given up."""
         return self.answered.total()
 
     @property

@@ -354,6 +354,11 @@ def test_a_step_that_was_given_up_was_not_answered() -> None:
     tally.answered.update({201: 1})
     tally.answered.subtract({503: 1})
     assert checks.answered(tally).ok
+    tally.answered.update({429: 1})
+    tally.given_up[429] += 1
+    tally.sent += 1
+    line = checks.answered(tally)
+    assert (line.ok, line.found, line.examples) == (False, 4, ("1 steps ended with 429",))
 
 
 def test_a_step_that_was_refused_anew_under_its_recorded_id_has_no_answer_of_its_own() -> None:

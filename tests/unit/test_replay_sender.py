@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from headgate.replay.checks import answered
 from headgate.replay.journal import Journal, RunExists, RunUnknown
 from headgate.replay.outlook import Outlook
 from headgate.replay.pace import AsFast, AsRecorded, Pace, Shaped
@@ -205,6 +206,26 @@ def test_a_step_that_alone_is_never_answered_is_given_up(tmp_path: Path) -> None
     assert play.tally.answered == {201: 400, 500: 1}
     assert play.tally.refused == {"internal_error": 1}
     assert not play.tally.unanswered
+
+
+@pytest.mark.parametrize(
+    "busy", [Outcome(429, "rate_limited"), Outcome(409, "idempotency_key_in_use")]
+)
+def test_a_step_that_was_only_put_off_has_no_final_answer_also_after_going_on(
+    tmp_path: Path, busy: Outcome
+) -> None:
+    one = create(0)
+    records = Records([one, capture(one), *[create(n) for n in range(1, 400)]])
+    edge = Edge(outcomes={"payment.capture": [busy._replace(again=True)] * 10_000})
+    play = Play(tmp_path, records, edge, limits=Limits(patience_s=10))
+    play.run()
+    again = Play(tmp_path, records)
+    again.run()
+    for tally in (play.tally, again.tally):
+        assert tally.answered == {201: 400, busy.status: 1}
+        assert tally.given_up == {busy.status: 1}
+        line = answered(tally)
+        assert (line.ok, line.expected, line.found) == (False, 401, 400)
 
 
 def test_a_run_that_goes_on_keeps_children_behind_their_parents(tmp_path: Path) -> None:
