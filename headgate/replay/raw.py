@@ -60,14 +60,14 @@ class RawSender:
         """Append every wanted record; False when the time was over before. Raises CutOff, and what
         the source does."""
         waiting: Waiting = []
-        number = 0
+        began, number = asyncio.get_running_loop().time(), 0
         async with aclosing(source.records()) as records:
             async for record in records:
                 if not wanted(record):
                     continue
                 due_s = self._pace.due_s(number, record.at_ms)
                 number += 1
-                if self._limits.for_s is not None and (due_s or 0.0) > self._limits.for_s:
+                if self._limits.over(due_s, began):
                     await self._append(waiting)
                     return False
                 if self._journal.known(place_of(record)) is None:

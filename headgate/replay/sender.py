@@ -56,6 +56,14 @@ class Limits:
     for_s: float | None = None
     """Steps due later than this are not sent; None sends all."""
 
+    def over(self, due_s: float | None, began: float) -> bool:
+        """Whether the time is over at a step. Without a plan it is that of the sitting, which began
+        at `began` on the loop's clock."""
+        if self.for_s is None:
+            return False
+        spent_s = asyncio.get_running_loop().time() - began if due_s is None else due_s
+        return spent_s > self.for_s
+
 
 class Sender:
     """One sitting of a run."""
@@ -75,13 +83,14 @@ class Sender:
         self._held = asyncio.Semaphore(HELD_MAX)
         self._number = 0
         self._origin: float | None = None
+        self._began = 0.0
         self._heard_at = 0.0
         """When any step got its final answer last."""
 
     async def send(self, steps: AsyncGenerator[Step, None], first_at_ms: int) -> bool:
         """Send them all; False when the time was over before. `first_at_ms` is when the first one
         was recorded. Raises CutOff, and what `steps` does."""
-        self._heard_at = asyncio.get_running_loop().time()
+        self._began = self._heard_at = asyncio.get_running_loop().time()
         try:
             async with aclosing(steps), asyncio.TaskGroup() as group:
                 async for step in steps:
@@ -95,7 +104,7 @@ class Sender:
         """Hand on the next step when it is due; False when that is beyond the time."""
         self._number += 1
         due_s = self._pace.due_s(self._number - 1, step.at_ms)
-        if self._limits.for_s is not None and (due_s or 0.0) > self._limits.for_s:
+        if self._limits.over(due_s, self._began):
             return False
         known = self._journal.known(step.place)
         if known is not None:

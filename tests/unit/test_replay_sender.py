@@ -260,6 +260,13 @@ def test_a_run_ends_with_its_time(tmp_path: Path) -> None:
     assert play.tally.answered == {201: 21}
 
 
+def test_a_run_without_a_plan_ends_with_its_time_too(tmp_path: Path) -> None:
+    records = Records([create(n) for n in range(100)])
+    play = Play(tmp_path, records, Edge(takes_s=1.0), AsFast(), Limits(in_flight=1, for_s=9.5))
+    assert play.run() < 12
+    assert play.tally.done == len(play.edge.asked) < 13
+
+
 def test_what_cannot_be_repeated_is_not_sent_and_told(tmp_path: Path) -> None:
     class Choosy(Edge):
         async def send(self, step: Step, shift_ms: int) -> Outcome:

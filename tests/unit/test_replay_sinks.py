@@ -14,7 +14,7 @@ import pytest
 from headgate.replay.fresh_ids import Ids, RecordedIds
 from headgate.replay.journal import Journal
 from headgate.replay.pace import AsFast, AsRecorded, Pace
-from headgate.replay.raw import RawSender, into
+from headgate.replay.raw import BATCH_MAX, RawSender, into
 from headgate.replay.recorded import Recorded
 from headgate.replay.sender import CutOff, Limits
 from headgate.replay.sink_rest import Edge as Address
@@ -174,24 +174,28 @@ def test_an_address_that_is_none_is_told(url: str) -> None:
 class Log:
     """Takes records; refuses as many times as it was told."""
 
-    def __init__(self, refuse: int = 0) -> None:
+    def __init__(self, refuse: int = 0, takes_s: float = 0.0) -> None:
         self.batches: list[Sequence[Record]] = []
         self._refuse = refuse
+        self._takes_s = takes_s
 
     async def publish(self, records: Sequence[Record]) -> list[Position]:
         """Append."""
         if self._refuse:
             self._refuse -= 1
             raise LogUnavailable("away")
+        await asyncio.sleep(self._takes_s)
         self.batches.append(list(records))
         return []
 
 
-def raw(folder: Path, log: Log, records: Records, pace: Pace) -> Tally:
+def raw(
+    folder: Path, log: Log, records: Records, pace: Pace, for_s: float | None = None
+) -> Tally:
     """Append all records; what was counted."""
     tally, journal = Tally(), Journal(folder, "run_a")
     journal.restore(tally)
-    target, limits = into("other", 4), Limits(patience_s=10)
+    target, limits = into("other", 4), Limits(patience_s=10, for_s=for_s)
     sender = RawSender(cast("Bus", log), target, pace, tally, journal, limits)
     try:
         jumping_loop.run(sender.send(records, lambda _record: True))
@@ -217,6 +221,12 @@ def test_raw_records_that_are_due_go_together_and_a_run_goes_on(tmp_path: Path) 
     assert [len(batch) for batch in log.batches] == [7]
     assert raw(tmp_path, log, records, AsFast()).sent == 7
     assert [len(batch) for batch in log.batches] == [7]
+
+
+def test_raw_records_without_a_plan_end_with_their_time(tmp_path: Path) -> None:
+    log, records = Log(takes_s=1.0), Records([create(number) for number in range(5 * BATCH_MAX)])
+    tally = raw(tmp_path, log, records, AsFast(), for_s=2.5)
+    assert tally.done == sum(len(batch) for batch in log.batches) == 3 * BATCH_MAX + 1
 
 
 def test_a_log_that_is_away_is_waited_for_within_the_patience(tmp_path: Path) -> None:
