@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,10 @@ class RunUnknown(HeadgateError):
     """There is no run of this name here, or its journal cannot be read."""
 
 
+class JournalUnwritable(HeadgateError):
+    """What was done can no longer be kept, so no more should be done."""
+
+
 class RunExists(HeadgateError):
     """A new run was to have the name of one that there is."""
 
@@ -41,8 +46,11 @@ class Journal:
 
     def __init__(self, folder: Path, run_id: str) -> None:
         self._answers = folder / f"{run_id}.answers"
+        self._run_id = run_id
         self._file: int | None = None
         self._lines: list[bytes] = []
+        self._unwritten = b""
+        """What the disk has not taken, to the byte: a line that it took half of is continued."""
         self._done: dict[int, bool] = {}
 
     @classmethod
@@ -50,14 +58,16 @@ class Journal:
         cls, folder: Path, run_id: str, what: Mapping[str, Any], *, again: bool = False
     ) -> Journal:
         """A sitting, of a new run or `again`. `what` is everything that is needed to go on with
-        it. Raises RunExists for a new run of a name that is taken."""
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not again and (folder / f"{run_id}.json").exists():
-            raise RunExists(f"there is a run {run_id} already: go on with it by --resume {run_id}")
-        whole, written = folder / f"{run_id}.json", folder / f"{run_id}.json.new"
-        written.touch(mode=_OWNER_ONLY)
-        written.write_bytes(orjson.dumps(dict(what), option=orjson.OPT_INDENT_2))
-        written.replace(whole)
+        it. Raises RunExists for a new run of a name that is taken, and JournalUnwritable."""
+        path = folder / f"{run_id}.json"
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not again and path.exists():
+                known = f"there is a run {run_id} already: go on with it by --resume {run_id}"
+                raise RunExists(known)
+            _replace(path, orjson.dumps(dict(what), option=orjson.OPT_INDENT_2))
+        except OSError as error:
+            raise JournalUnwritable(f"{path} cannot be written: {error.strerror}") from error
         return cls(folder, run_id)
 
     @staticmethod
@@ -77,8 +87,10 @@ class Journal:
             return
         with self._answers.open("rb") as lines:
             for line in lines:
-                if line.endswith(b"\n"):
-                    self._restore(orjson.loads(line), tally)
+                # A step whose line is torn is sent again, wherever the line is.
+                with suppress(orjson.JSONDecodeError):
+                    if line.endswith(b"\n"):
+                        self._restore(orjson.loads(line), tally)
         self._cut_torn_line()
 
     def _restore(self, said: list[Any], tally: Tally) -> None:
@@ -109,20 +121,28 @@ class Journal:
         self._lines.append(orjson.dumps(said))
 
     def flush(self) -> None:
-        """Have the system keep what was written, through the death of this process."""
-        if not self._lines:
-            return
-        if self._file is None:
-            self._file = _appending(self._answers)
-        os.write(self._file, b"\n".join(self._lines) + b"\n")
+        """Have the system keep what was written, through the death of this process. Raises
+        JournalUnwritable; the next flush then goes on at the same byte."""
+        self._unwritten += b"".join(line + b"\n" for line in self._lines)
         self._lines.clear()
+        try:
+            while self._unwritten:
+                self._file = _appending(self._answers) if self._file is None else self._file
+                self._unwritten = self._unwritten[os.write(self._file, self._unwritten) :]
+        except OSError as error:
+            raise JournalUnwritable(
+                f"{self._answers} cannot be written ({error.strerror}), so the run was stopped."
+                f" Make it writable, then go on with: headgate replay --resume {self._run_id}"
+            ) from error
 
     def close(self) -> None:
-        """Flush, and close the file."""
-        self.flush()
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+        """Flush, and close the file. Raises JournalUnwritable."""
+        try:
+            self.flush()
+        finally:
+            if self._file is not None:
+                os.close(self._file)
+                self._file = None
 
 
 def count(tally: Tally, outcome: Outcome, latency_us: int) -> None:
@@ -142,6 +162,14 @@ def count(tally: Tally, outcome: Outcome, latency_us: int) -> None:
         tally.accepted.add(outcome.id)
     elif outcome.id:
         tally.children[outcome.id] = outcome.payment_id
+
+
+def _replace(path: Path, text: bytes) -> None:
+    """Another content, all of it or none."""
+    written = path.with_name(f"{path.name}.new")
+    written.touch(mode=_OWNER_ONLY)
+    written.write_bytes(text)
+    written.replace(path)
 
 
 def _appending(path: Path) -> int:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from headgate.replay.journal import FLUSH_EVERY_S, Journal
+from headgate.replay.journal import FLUSH_EVERY_S, Journal, JournalUnwritable
 from headgate.replay.tally import Run
 from headgate.replay.told import progress_of
 from headgate.streams.errors import HeadgateError
@@ -45,9 +45,10 @@ class RunRow:
 @asynccontextmanager
 async def kept(row: RunRow, journal: Journal, stop: Callable[[], None]) -> AsyncIterator[None]:
     """While the block runs: the journal on disk and the row up to date; `stop` is called when
-    somebody asks for it there."""
+    somebody asks for it there, or when the journal cannot be written. Raises JournalUnwritable when
+    it cannot in the end."""
     await row.begin()
-    tasks = [asyncio.create_task(_flush(journal)), asyncio.create_task(_tell(row, stop))]
+    tasks = [asyncio.create_task(_flush(journal, stop)), asyncio.create_task(_tell(row, stop))]
     try:
         yield
     finally:
@@ -57,10 +58,13 @@ async def kept(row: RunRow, journal: Journal, stop: Callable[[], None]) -> Async
         journal.flush()
 
 
-async def _flush(journal: Journal) -> None:
-    while True:
-        await asyncio.sleep(FLUSH_EVERY_S)
-        journal.flush()
+async def _flush(journal: Journal, stop: Callable[[], None]) -> None:
+    try:
+        while True:
+            await asyncio.sleep(FLUSH_EVERY_S)
+            journal.flush()
+    except JournalUnwritable:
+        stop()  # The last flush says why.
 
 
 async def _tell(row: RunRow, stop: Callable[[], None]) -> None:

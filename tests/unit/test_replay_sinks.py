@@ -189,9 +189,7 @@ class Log:
         return []
 
 
-def raw(
-    folder: Path, log: Log, records: Records, pace: Pace, for_s: float | None = None
-) -> Tally:
+def raw(folder: Path, log: Log, records: Records, pace: Pace, for_s: float | None = None) -> Tally:
     """Append all records; what was counted."""
     tally, journal = Tally(), Journal(folder, "run_a")
     journal.restore(tally)
