@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 
+from headgate.embedded.lock import Lock
 from headgate.replay.sinks import Outcome
 from headgate.replay.steps import Place
 from headgate.replay.tally import Tally
@@ -41,6 +42,14 @@ class RunExists(HeadgateError):
     """A new run was to have the name of one that there is."""
 
 
+class RunBusy(RunExists):
+    """Another process carries the run out."""
+
+
+_held: dict[Path, Lock] = {}
+"""Runs of this process, until it ends: a verdict, too, needs the run's receiver for itself."""
+
+
 class Journal:
     """The journal of one run, open for more."""
 
@@ -58,10 +67,12 @@ class Journal:
         cls, folder: Path, run_id: str, what: Mapping[str, Any], *, again: bool = False
     ) -> Journal:
         """A sitting, of a new run or `again`. `what` is everything that is needed to go on with
-        it. Raises RunExists for a new run of a name that is taken, and JournalUnwritable."""
+        it. Raises RunExists for a new run of a name that is taken, RunBusy and JournalUnwritable.
+        """
         path = folder / f"{run_id}.json"
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _hold(folder, run_id)
             if not again and path.exists():
                 known = f"there is a run {run_id} already: go on with it by --resume {run_id}"
                 raise RunExists(known)
@@ -72,9 +83,12 @@ class Journal:
 
     @staticmethod
     def read(folder: Path, run_id: str) -> dict[str, Any]:
-        """What the run is. Raises RunUnknown."""
+        """What the run is, which no other process carries out from now on. Raises RunUnknown, and
+        RunBusy when one does already: it must be left its receiver."""
         path = folder / f"{run_id}.json"
         try:
+            if path.exists():
+                _hold(folder, run_id)
             return dict(orjson.loads(path.read_bytes()))
         except (OSError, ValueError) as error:
             known = sorted(found.stem for found in folder.glob("run_*.json"))
@@ -162,6 +176,22 @@ def count(tally: Tally, outcome: Outcome, latency_us: int) -> None:
         tally.accepted.add(outcome.id)
     elif outcome.id:
         tally.children[outcome.id] = outcome.payment_id
+
+
+def _hold(folder: Path, run_id: str) -> None:
+    """Take a run for this process. The kernel frees it however that ends."""
+    path = folder / f"{run_id}.lock"
+    if path in _held:
+        return
+    lock = Lock(folder, path.name)
+    if lock.taken():
+        _held[path] = lock
+        return
+    with lock:
+        raise RunBusy(
+            f"the run {run_id} is being carried out by another process; wait until that ends, or"
+            " stop it there"
+        )
 
 
 def _replace(path: Path, text: bytes) -> None:

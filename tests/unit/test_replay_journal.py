@@ -11,8 +11,9 @@ from typing import cast
 
 import pytest
 
+from headgate.embedded.lock import Lock
 from headgate.replay import row
-from headgate.replay.journal import Journal, JournalUnwritable
+from headgate.replay.journal import Journal, JournalUnwritable, RunBusy
 from headgate.replay.row import RunRow, kept
 from headgate.replay.sinks import Outcome
 from headgate.replay.steps import Place
@@ -103,6 +104,22 @@ def test_a_run_whose_folder_cannot_be_written_does_not_begin(tmp_path: Path) -> 
     (tmp_path / "replays").touch()
     with pytest.raises(JournalUnwritable, match=r"run_a\.json cannot be written"):
         Journal.begin(tmp_path / "replays", "run_a", {})
+
+
+def test_a_run_is_carried_out_by_one_process_at_a_time(tmp_path: Path) -> None:
+    """Two would take each other's receiver away, and append records twice."""
+    (tmp_path / "run_a.json").write_text("{}")
+    with Lock(tmp_path, "run_a.lock") as another:
+        assert another.taken()
+        with pytest.raises(RunBusy, match="run_a is being carried out by another process"):
+            Journal.read(tmp_path, "run_a")
+        with pytest.raises(RunBusy):
+            Journal.begin(tmp_path, "run_a", {}, again=True)
+        assert (tmp_path / "run_a.json").read_text() == "{}"
+    assert Journal.read(tmp_path, "run_a") == {}
+    Journal.begin(tmp_path, "run_a", {}, again=True).close()
+    with Lock(tmp_path, "run_a.lock") as another:
+        assert not another.taken()  # Its verdict may still be to come.
 
 
 class NoRow:
