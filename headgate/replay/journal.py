@@ -1,13 +1,15 @@
 """What a run has done so far, on disk, so that another process can go on where one died.
 
 `RUN.json` says what the run is; it holds an API secret and is readable by its owner alone.
-`RUN.answers` gets a line per step that is done with. A line that a kill cut off, or that was still
-in memory, is a step that is sent again under the same idempotency key, which changes nothing.
+`RUN.answers` gets a line per step that is done with, a list, and now and then one about tries that
+were made again, an object. A line that a kill cut off, or that was still in memory, is a step that
+is sent again under the same idempotency key, which changes nothing.
 """
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -26,7 +28,7 @@ FLUSH_EVERY_S = 0.5
 SKIPPED = -1
 """The status of a step that was not sent, with the reason as its code."""
 _OWNER_ONLY = 0o600
-_MORE = ("again", "anew")
+_MORE = ("again", "anew", "approximated")
 """What else is kept of an outcome, where there is anything to say."""
 
 
@@ -58,6 +60,7 @@ class Journal:
         self._run_id = run_id
         self._file: int | None = None
         self._lines: list[bytes] = []
+        self._repeated: Counter[int] = Counter()
         self._unwritten = b""
         """What the disk has not taken, to the byte: a line that it took half of is continued."""
         self._done: dict[int, bool] = {}
@@ -107,7 +110,10 @@ class Journal:
                         self._restore(orjson.loads(line), tally)
         self._cut_torn_line()
 
-    def _restore(self, said: list[Any], tally: Tally) -> None:
+    def _restore(self, said: list[Any] | dict[str, Any], tally: Tally) -> None:
+        if isinstance(said, dict):
+            tally.repeated.update({int(status): n for status, n in said["repeated"].items()})
+            return
         place, (status, latency_us, code, made, payment_id, *more) = said[:4], said[4:]
         known = hash(tuple(place))
         if known in self._done:
@@ -134,9 +140,17 @@ class Journal:
             said.append(more)
         self._lines.append(orjson.dumps(said))
 
+    def repeat(self, status: int, times: int = 1) -> None:
+        """So many tries, of steps that are not done with, have to be made again."""
+        self._repeated[status] += times
+
     def flush(self) -> None:
         """Have the system keep what was written, through the death of this process. Raises
         JournalUnwritable; the next flush then goes on at the same byte."""
+        if self._repeated:
+            said = {str(status): times for status, times in self._repeated.items()}
+            self._lines.append(orjson.dumps({"repeated": said}))
+            self._repeated.clear()
         self._unwritten += b"".join(line + b"\n" for line in self._lines)
         self._lines.clear()
         try:
@@ -168,6 +182,10 @@ def count(tally: Tally, outcome: Outcome, latency_us: int) -> None:
     tally.took(latency_us)
     if outcome.again:
         tally.given_up[outcome.status] += 1
+        if outcome.id:
+            tally.unanswered.add(outcome.id)
+    if outcome.approximated:
+        tally.approximated[outcome.approximated] += 1
     if not outcome.accepted:
         tally.refused[outcome.code] += 1
         if outcome.anew:

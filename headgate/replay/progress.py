@@ -177,6 +177,8 @@ class Progress:
 
     async def __aenter__(self) -> Self:
         self._began_at = self._ticked_at = self._said_at = time.monotonic()
+        self._before = self._counts()  # What earlier sittings did is no part of this one's series.
+        self._run.tally.recent.reset()
         self._tasks = [asyncio.create_task(self._tick())]
         if self._postgres is not None and self._run.sandbox is not None:
             self._tasks.append(asyncio.create_task(self._watch(self._postgres)))
@@ -228,7 +230,7 @@ class Progress:
     def _take(self) -> None:
         """A point of what has happened since the last one."""
         now, tally, stands = time.monotonic(), self._run.tally, self._stands
-        counts = (tally.sent, tally.done, errors_of(tally))
+        counts = self._counts()
         sent, answered, errors = (new - old for new, old in zip(counts, self._before, strict=True))
         recent = tally.recent
         p50, p99, most = 0, 0, 0
@@ -244,6 +246,10 @@ class Progress:
             )
         )  # fmt: skip
         self._before, self._ticked_at = counts, now
+
+    def _counts(self) -> tuple[int, int, int]:
+        tally = self._run.tally
+        return tally.sent, tally.done, errors_of(tally)
 
     def _line(self) -> str:
         points = self.series.points

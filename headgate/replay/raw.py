@@ -112,6 +112,7 @@ class RawSender:
                 return
             except LogUnavailable as error:
                 self._tally.repeated[0] += len(records)
+                self._journal.repeat(0, len(records))
                 if clock() - began > self._limits.patience_s:
                     raise CutOff(str(error)) from error
             await asyncio.sleep(pause)

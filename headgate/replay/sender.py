@@ -223,6 +223,7 @@ class Sender:
             if not outcome.again:
                 return outcome
             self._tally.repeated[outcome.status] += 1
+            self._journal.repeat(outcome.status)
             if clock() - max(began, self._heard_at) > self._limits.patience_s:
                 raise CutOff(
                     f"nothing was answered for {self._limits.patience_s:g} s; at last "
@@ -235,13 +236,13 @@ class Sender:
     def _note(self, due: Due, outcome: Outcome) -> None:
         self._heard_at = asyncio.get_running_loop().time()
         latency_us = round(1_000_000 * (self._heard_at - due.at))
-        step, tally = due.step, self._tally
-        count(tally, outcome, latency_us)
+        step = due.step
+        if outcome.again and step.creates:
+            outcome = outcome._replace(id=self._sink.payment_of(step))
+        count(self._tally, outcome, latency_us)
         self._journal.write(step.place, outcome, latency_us)
         if outcome.accepted and self._sink.plays_doubt(step):
-            tally.in_doubt.add(outcome.payment_id)
-        if outcome.again and step.creates:
-            tally.unanswered.add(self._sink.payment_of(step))
+            self._tally.in_doubt.add(outcome.payment_id)
         self._families.settle(step, accepted=outcome.accepted)
 
     def _skip(self, step: Step, why: str) -> None:

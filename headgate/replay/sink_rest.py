@@ -89,7 +89,7 @@ class RestSink:
         if outcome.accepted:
             self._sample(call, headers, body, answer)
             if call.plays not in (None, step.scenario or APPROVED):
-                self._tally.approximated[f"{step.scenario} by {call.plays}"] += 1
+                return outcome._replace(approximated=f"{step.scenario} by {call.plays}")
         return outcome
 
     async def rests(self, step: Step) -> bool:

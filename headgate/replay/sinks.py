@@ -20,13 +20,16 @@ class Outcome(NamedTuple):
     code: str = ""
     """Why it was refused."""
     id: str = ""
-    """What was made: a payment, a capture, a refund …"""
+    """What was made: a payment, a capture, a refund …; of a create without a final answer, the
+    payment that it may have made."""
     payment_id: str = ""
     """Whose payment that is; of a payment itself its own id."""
     again: bool = False
     """Whether the same step may succeed when it is sent again."""
     wait_s: float = 0.0
     """How long to wait before that, as the answer says."""
+    approximated: str = ""
+    """How it was played, where no test value plays what was recorded."""
     anew: bool = False
     """Whether it was refused under its recorded ids, and not by what was decided then: so nothing
     is known of what became of it."""

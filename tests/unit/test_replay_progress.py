@@ -114,6 +114,21 @@ async def test_a_terminal_sees_one_line_redrawn_and_none_in_the_end(
     assert max(point.p99_us for point in points) == pytest.approx(1500, rel=0.01)
 
 
+async def test_a_resumed_run_is_shown_from_where_it_goes_on() -> None:
+    """Its first point would else hold all earlier sittings, and every other be flat beside it."""
+    tally = Tally(planned=9000, sent=8000)
+    tally.answered.update({201: 8000})
+    tally.repeated.update({503: 30})
+    tally.took(5_000_000)
+    async with Progress(a_run(tally), out=Paper()) as shown:
+        tally.sent += 2
+        tally.answered[201] += 2
+        tally.took(1500)
+    [point] = shown.series.points
+    assert (point.sent, point.answered, point.errors) == (2, 2, 0)
+    assert point.max_us == pytest.approx(1500, rel=0.01)
+
+
 async def test_a_log_file_gets_whole_lines_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "TICK_S", 0.001)
     monkeypatch.setattr(progress, "PLAIN_EVERY_S", 0.001)

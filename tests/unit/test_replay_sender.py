@@ -182,6 +182,35 @@ def test_a_try_without_an_answer_is_made_again_and_counted(tmp_path: Path) -> No
     assert len({each.recorded.command_id for each in play.edge.asked}) == 1
 
 
+def test_all_that_was_counted_is_known_also_after_going_on(tmp_path: Path) -> None:
+    """Tries of steps that were not done with when the run was cut off, too."""
+    records = Records([create(n) for n in range(3)], every_ms=0)
+    played = Outcome(201, "", "p0", "p0", approximated="lost_card by decline")
+    edge = Edge(outcomes={"payment.create": [played, *[BUSY] * 1000]})
+    cut = Play(tmp_path, records, edge, limits=Limits(patience_s=30))
+    with pytest.raises(CutOff):
+        cut.run()
+    again = Play(tmp_path, records)
+    again.run()
+    assert again.tally.repeated == cut.tally.repeated
+    assert again.tally.repeated[503] > 10
+    assert again.tally.approximated == {"lost_card by decline": 1}
+
+
+def test_payments_whose_create_was_given_up_are_known_also_after_going_on(tmp_path: Path) -> None:
+    class Choosy(Edge):
+        async def send(self, step: Step, shift_ms: int) -> Outcome:
+            told = await super().send(step, shift_ms)
+            return GONE if step.payment == create(0).payment_id else told
+
+    records = Records([create(n) for n in range(400)])
+    for edge in (Choosy(), Edge()):
+        play = Play(tmp_path, records, edge, limits=Limits(patience_s=10))
+        play.run()
+        assert play.tally.unanswered == {edge.payment_of(step(create(0)))}
+        assert play.tally.given_up == {0: 1}
+
+
 def test_an_edge_that_is_gone_cuts_the_run_off_and_it_goes_on_later(tmp_path: Path) -> None:
     records = Records([create(n) for n in range(5)])
     gone = Edge(outcomes={"payment.create": [Outcome(201, "", "p0", "p0"), *[GONE] * 1000]})

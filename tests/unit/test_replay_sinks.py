@@ -126,10 +126,9 @@ async def test_an_operation_that_is_not_decided_has_made_nothing_yet() -> None:
 
 
 async def test_what_no_test_value_plays_is_told() -> None:
-    async with answering(http(201, {}), http(201, {})) as (sink, tally, _):
-        await sink.send(step(0, "lost_card"), 0)
-        await sink.send(step(1, "decline"), 0)
-    assert tally.approximated == {"lost_card by decline": 1}
+    async with answering(http(201, {}), http(201, {})) as (sink, _, _):
+        told = [await sink.send(step(0, "lost_card"), 0), await sink.send(step(1, "decline"), 0)]
+    assert [each.approximated for each in told] == ["lost_card by decline", ""]
 
 
 @pytest.mark.parametrize(
@@ -230,6 +229,7 @@ def test_raw_records_without_a_plan_end_with_their_time(tmp_path: Path) -> None:
 def test_a_log_that_is_away_is_waited_for_within_the_patience(tmp_path: Path) -> None:
     log, records = Log(refuse=3), Records([create(1)])
     assert raw(tmp_path, log, records, AsFast()).repeated == {0: 3}
+    assert raw(tmp_path, log, records, AsFast()).repeated == {0: 3}, "after going on"
     (tmp_path / "again").mkdir()
     with pytest.raises(CutOff, match="away"):
         raw(tmp_path / "again", Log(refuse=10**6), records, AsFast())
