@@ -91,7 +91,8 @@ async def _verify(given: argparse.Namespace) -> int:
         comparison = await _compared(given, shown)
     finally:
         shown.end()
-    _tell(comparison, given.json)
+    if not _tell(comparison, given.json):
+        return WRONG
     return SAME if comparison.same else DIFFERS
 
 
@@ -118,12 +119,18 @@ async def _add_operations(recording: Recording, given: argparse.Namespace) -> No
         print(f"only facts will be compared: {error}", file=sys.stderr)
 
 
-def _tell(comparison: Comparison, json: str | None) -> None:
+def _tell(comparison: Comparison, json: str | None) -> bool:
+    """To people, unless stdout is for machines, and to a file; whether that could be written."""
     document = orjson.dumps(comparison.as_json(), option=orjson.OPT_INDENT_2)
     if json == "-":
         print(document.decode())
-        return
-    if json is not None:
-        Path(json).write_bytes(document + b"\n")
+        return True
     for line in lines(comparison):
         print(line)
+    try:
+        if json is not None:
+            Path(json).write_bytes(document + b"\n")
+    except OSError as error:
+        print(f"{json} cannot be written: {error.strerror}", file=sys.stderr)
+        return False
+    return True

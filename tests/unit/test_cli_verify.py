@@ -74,6 +74,16 @@ def test_a_difference_is_1_and_listed(tmp_path: Path, capsys: pytest.CaptureFixt
     ]
 
 
+def test_a_file_that_cannot_be_written_is_2_and_hides_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nowhere = str(tmp_path / "nowhere" / "out.json")
+    assert run(captured(tmp_path, recorded(life())), "--json", nowhere) == 2
+    said = capsys.readouterr()
+    assert "today's code decides all of it as it was recorded" in said.out
+    assert f"{nowhere} cannot be written: No such file" in said.err
+
+
 def test_a_source_that_cannot_be_compared_is_2(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
