@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from headgate.streams.errors import HeadgateError
-from headgate.streams.settings import Settings
+from headgate.streams.settings import SCRATCH, Settings
 from headgate.streams.topics import ACQUIRER_REQUESTS, PAYMENT_COMMANDS, PAYMENT_FACTS, all_topics
-
-SCRATCH = "scratch"
-"""What names of namespaces begin with where nothing is real."""
 
 
 class NotAllowed(HeadgateError):
@@ -55,6 +52,19 @@ def check_mode(key: str, *, live: bool, allowed: Allowed) -> None:
         raise NotAllowed(
             f"{key} is a live key: a replay would move money at a bank. Use a test key; if you"
             " mean it, say --call-acquirer"
+        )
+
+
+def check_decided(unknown: int, settings: Settings, allowed: Allowed) -> None:
+    """Whether commands may be appended as they are where so many of them were never decided. Raises
+    NotAllowed."""
+    if unknown and not settings.scratch and not allowed.call_acquirer:
+        where = f"namespace {settings.namespace}" if settings.namespace else "the live namespace"
+        raise NotAllowed(
+            f"{unknown:,} commands of the source were never decided in {where} on Kafka at"
+            f" {settings.kafka}: they would be decided now, and banks called. --same-ids is for the"
+            " log that was recorded (HEADGATE_NAMESPACE, HEADGATE_KAFKA, HEADGATE_POSTGRES); if"
+            " that is what you want, say --call-acquirer"
         )
 
 

@@ -66,6 +66,12 @@ def test_other_topics_and_scratch_namespaces_are_free() -> None:
         check_topic(name, LIVE, Allowed())
 
 
+def test_a_name_that_only_begins_like_a_scratch_namespace_is_not_free() -> None:
+    for name in ("scratchpad.acquirer.requests", "scratch.payments.commands"):
+        with pytest.raises(NotAllowed, match="--call-acquirer"):
+            check_topic(name, LIVE, Allowed())
+
+
 def test_a_live_key_needs_the_words() -> None:
     with pytest.raises(NotAllowed, match=r"key_live_a is a live key.*--call-acquirer"):
         check_mode("key_live_a", live=True, allowed=Allowed(resend_webhooks=True))
