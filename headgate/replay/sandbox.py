@@ -140,7 +140,12 @@ async def _listen(played: Played, postgres: Postgres, settings: Settings, wanted
         url = played.receiver.url
     try:
         played.sandbox = await subscribed(
-            played.sandbox, url, settings, postgres=postgres, edge=wanted.edge
+            played.sandbox,
+            url,
+            settings,
+            postgres=postgres,
+            edge=wanted.edge,
+            run_id=wanted.run_id,
         )
     except ReceiverForbidden as forbidden:
         if wanted.receiver is not None:
@@ -155,10 +160,12 @@ async def _listen(played: Played, postgres: Postgres, settings: Settings, wanted
 
 async def retire(postgres: Postgres, sandbox: Sandbox) -> None:
     """Delete the endpoint of a run that is over: nobody listens there any more. The merchant and
-    all rows stay, to be looked at. Raises StoreUnavailable."""
-    if sandbox.endpoint_id is not None:
-        whose = (sandbox.merchant_id, "test")
-        await endpoints.delete(postgres, sandbox.endpoint_id, sandbox.key, whose)
+    all rows stay, to be looked at. Raises StoreUnavailable, ActorNotActive."""
+    if sandbox.endpoint_id is None:
+        return
+    made = await endpoints.find(postgres, sandbox.endpoint_id)
+    if made is not None:
+        await endpoints.delete(postgres, made.id, sandbox.key, (made.merchant_id, made.mode))
 
 
 async def made(postgres: Postgres, run_id: str) -> Sandbox:
@@ -182,23 +189,32 @@ async def given(postgres: Postgres, key: str, secret: str) -> Sandbox:
 
 
 async def subscribed(
-    sandbox: Sandbox, url: str, settings: Settings, *, postgres: Postgres, edge: str | None
+    sandbox: Sandbox,
+    url: str,
+    settings: Settings,
+    *,
+    postgres: Postgres,
+    edge: str | None,
+    run_id: str,
 ) -> Sandbox:
     """The sandbox with its webhooks coming to this URL: its endpoint is made, or moved when it is
     there from an earlier sitting. Through the edge where there is one, which applies its own rules;
-    else with the rules of our own settings.
+    else with the rules of our own settings. Each run makes one of its own, also where several play
+    for the same merchant.
 
     Raises ReceiverForbidden when webhooks may not go there, SandboxRefused when the edge does not
     come to know the merchant, StoreUnavailable.
     """
     if edge is None:
-        endpoint_id = await _by_tables(sandbox, url, settings, postgres)
+        endpoint_id = await _by_tables(sandbox, url, settings, postgres, run_id)
     else:
-        endpoint_id = await _by_edge(sandbox, url, edge)
+        endpoint_id = await _by_edge(sandbox, url, edge, run_id)
     return replace(sandbox, endpoint_id=endpoint_id, receiver_url=url, why_untold="")
 
 
-async def _by_tables(sandbox: Sandbox, url: str, settings: Settings, postgres: Postgres) -> str:
+async def _by_tables(
+    sandbox: Sandbox, url: str, settings: Settings, postgres: Postgres, run_id: str
+) -> str:
     try:
         Sinks.of(settings).check_url(url)
     except WebhookUrlForbidden as error:
@@ -210,7 +226,7 @@ async def _by_tables(sandbox: Sandbox, url: str, settings: Settings, postgres: P
         )
         return moved.id
     drawn = Drawn(
-        ids.endpoint_id(*whose, "replay"),
+        ids.endpoint_id(*whose, f"replay-{run_id}"),
         SecretBox(settings.secret_key).seal(sandbox.webhook_secret),
         actor,
         "replay",
@@ -224,7 +240,7 @@ async def _by_tables(sandbox: Sandbox, url: str, settings: Settings, postgres: P
     return endpoint.id
 
 
-async def _by_edge(sandbox: Sandbox, url: str, edge: str) -> str:
+async def _by_edge(sandbox: Sandbox, url: str, edge: str, run_id: str) -> str:
     wanted: dict[str, Any] = {"url": url}
     method, path = "PATCH", f"{_ENDPOINTS}/{sandbox.endpoint_id}"
     if sandbox.endpoint_id is None:
@@ -235,7 +251,7 @@ async def _by_edge(sandbox: Sandbox, url: str, edge: str) -> str:
             "secret": sandbox.webhook_secret,
             "description": "the receiver of a replay",
         }
-    headers = {**sandbox.headers, "Idempotency-Key": "replay"}
+    headers = {**sandbox.headers, "Idempotency-Key": f"replay-{run_id}"}
     async with httpx.AsyncClient(base_url=edge, timeout=ASK_WAIT_S, trust_env=False) as client:
         answer = await _until_known(
             client, client.build_request(method, path, json=wanted, headers=headers)

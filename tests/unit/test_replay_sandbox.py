@@ -25,6 +25,7 @@ class Edge:
     def __init__(self, *answers: tuple[int, dict[str, str]]) -> None:
         self._answers = list(answers)
         self.asked: list[tuple[str, dict[str, object]]] = []
+        self.keys: list[str] = []
         self.serving: set[asyncio.Task[object]] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -42,6 +43,7 @@ class Edge:
         head = await reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
         body = json.loads(await reader.readexactly(length))
+        self.keys.append(head.decode().lower().partition("idempotency-key: ")[2].split("\r\n")[0])
         self.asked.append((head.decode().split(" HTTP")[0], body))
         status, told = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         raw = json.dumps(told).encode()
@@ -60,12 +62,10 @@ async def answering(edge: Edge) -> AsyncIterator[str]:
         await asyncio.gather(*edge.serving)
 
 
-async def asked_of(url: str, known: Sandbox = NEW) -> Sandbox:
+async def asked_of(url: str, known: Sandbox = NEW, run_id: str = "run_a") -> Sandbox:
     """The sandbox with its webhooks coming to a receiver."""
-    nowhere = cast(Postgres, None)
-    return await subscribed(
-        known, "http://127.0.0.1:9/webhooks", SETTINGS, postgres=nowhere, edge=url
-    )
+    nowhere, receiver = cast(Postgres, None), "http://127.0.0.1:9/webhooks"
+    return await subscribed(known, receiver, SETTINGS, postgres=nowhere, edge=url, run_id=run_id)
 
 
 async def test_an_edge_is_waited_for_until_it_knows_the_merchant() -> None:
@@ -89,6 +89,14 @@ async def test_a_run_that_goes_on_moves_its_endpoint_and_keeps_its_secret() -> N
         "PATCH /api/v1/webhook_endpoints/whe_1",
         {"url": "http://127.0.0.1:9/webhooks"},
     )
+
+
+async def test_two_runs_for_one_merchant_make_an_endpoint_each() -> None:
+    edge = Edge((201, {"id": "whe_1"}), (201, {"id": "whe_2"}))
+    async with answering(edge) as url:
+        for run_id in ("run_a", "run_b", "run_b"):
+            await asked_of(url, run_id=run_id)
+    assert edge.keys == ["replay-run_a", "replay-run_b", "replay-run_b"]
 
 
 async def test_an_edge_that_never_knows_the_merchant_is_told_with_what_to_look_at(
