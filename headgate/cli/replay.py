@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 import uvloop
 
-from headgate.cli.replay_options import add_options, options_of
+from headgate.cli.replay_options import add_options, check_resumed_alone, options_of
 from headgate.cli.selecting import selection_of, settings_of
 from headgate.cli.verifying import verify
 from headgate.replay import report
@@ -44,7 +44,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _replay(given: argparse.Namespace) -> int:
+    if given.in_memory:
+        raise WrongOptions("--in-memory is for --verify; without that, load would be sent")
     if given.resume is not None:
+        check_resumed_alone(given)
         wanted, source = _taken_up(given.resume)
     else:
         wanted, source = await _new(given)
@@ -83,6 +86,8 @@ def _said(ending: Ending, given: argparse.Namespace) -> int:
         _write(given.json, told.decode())
     if given.report is not None:
         _write(given.report, report.page(run, ending.series, verdict))
+    if ending.left:
+        print(ending.left, file=sys.stderr)
     if verdict is None:
         print(f"{run.run_id} did not come to its end: {ending.why}.", file=sys.stderr)
         print(f"Go on with: headgate replay --resume {run.run_id}", file=sys.stderr)

@@ -7,10 +7,12 @@ import argparse
 from headgate.cli import values
 from headgate.cli.selecting import add_selection
 from headgate.cli.verifying import add_verify
-from headgate.replay.options import EVERY_S, OVER_S, STAIRS, Options
+from headgate.replay.options import EVERY_S, OVER_S, STAIRS, Options, WrongOptions
 from headgate.replay.sender import IN_FLIGHT_MAX, PATIENCE_S
 
 RATE_MAX = 1_000_000
+_ANEW = ("resume", "report", "json")
+"""What a run that goes on is told anew; all else is as it was when it began."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -154,6 +156,24 @@ def options_of(given: argparse.Namespace, source: tuple[str, ...]) -> Options:
         resend_webhooks=given.resend_webhooks,
         call_acquirer=given.call_acquirer,
     ).checked()
+
+
+def check_resumed_alone(given: argparse.Namespace) -> None:
+    """Whether `--resume` has nothing beside it that would not be heeded. Raises WrongOptions."""
+    parser = argparse.ArgumentParser()
+    add_options(parser)
+    plain = parser.parse_args([])
+    beside = [
+        " or ".join(action.option_strings) or str(action.metavar)
+        for action in parser._actions  # noqa: SLF001  there is no public way to their names
+        if action.dest in plain and action.dest not in _ANEW
+        if getattr(given, action.dest) != getattr(plain, action.dest)
+    ]
+    if beside:
+        raise WrongOptions(
+            f"--resume goes on with what the run was told when it began: leave {', '.join(beside)}"
+            " out; only --report and --json may be said anew"
+        )
 
 
 def rate(text: str) -> float:

@@ -78,6 +78,15 @@ async def spans_of(settings: Settings, selection: Selection) -> dict[Part, Exten
     return {part: _span(part, kept[part], selection, begins[part], closes[part]) for part in parts}
 
 
+async def partitions_of(settings: Settings, topic: str) -> int:
+    """How many partitions the topic of this full name has; 0 when there is no such topic. Raises
+    LogUnavailable."""
+    async with connected(settings) as consumer:
+        # The public way would make the topic that it is asked for.
+        cluster = await asked(settings, "tell its topics", consumer._client.fetch_all_metadata())  # noqa: SLF001
+    return len(cluster.partitions_for_topic(topic) or ())
+
+
 async def _parts(
     settings: Settings, selection: Selection, consumer: AIOKafkaConsumer
 ) -> list[Part]:

@@ -43,7 +43,8 @@ class Outlook:
     stories: dict[str, BankStory] = field(default_factory=dict)
     """Payments whose bank did anything but approve."""
     payments: set[str] = field(default_factory=set)
-    """Whom the steps are about, when that is to be remembered."""
+    """Whom its commands are about, when that is to be remembered: also those that only a bank or a
+    timer speaks of, since they are appended too where records go as they are."""
     remember: bool = False
     _asked: dict[str, int] = field(default_factory=dict)
     """Amounts of payments that their bank has not answered yet."""
@@ -66,7 +67,10 @@ class Outlook:
         command = command_of(record)
         if command is None:
             self.unreadable += 1
-        elif isinstance(command, AcquirerAnswer):
+            return
+        if self.remember:
+            self.payments.add(command.payment_id)
+        if isinstance(command, AcquirerAnswer):
             self._hear(command)
         elif is_step(command):
             self._count(command)
@@ -81,8 +85,6 @@ class Outlook:
 
     def _count(self, command: Command) -> None:
         self.steps += 1
-        if self.remember:
-            self.payments.add(command.payment_id)
         if isinstance(command, CreatePayment):
             if command.scenario is None:
                 self._asked[command.payment_id] = command.amount

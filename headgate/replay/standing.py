@@ -8,9 +8,13 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
+from typing import TypeVar
 
+from headgate.replay.outlook import command_of
+from headgate.replay.recorded import Source
 from headgate.replay.sandbox import Sandbox
 from headgate.streams.errors import StoreUnavailable
+from headgate.streams.topics import PAYMENT_COMMANDS
 from headgate.tables.postgres import Postgres, Row
 
 DECIDING = frozenset({"created", "processing"})
@@ -116,21 +120,22 @@ async def standing(postgres: Postgres, of: Whose) -> Standing:
     )
 
 
-Look = Callable[[], Awaitable[Standing]]
-Enough = Callable[[Standing], Awaitable[bool]]
+S = TypeVar("S")
+Look = Callable[[], Awaitable[S]]
+Enough = Callable[[S], Awaitable[bool]]
 
 
 async def come_to_rest(
-    look: Look,
-    enough: Enough,
+    look: Look[S],
+    enough: Enough[S],
     within_s: float,
     *,
     clock: Callable[[], float] = time.monotonic,
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
-) -> Standing | None:
+) -> S | None:
     """Look again and again until it is enough, or until nothing has moved for `within_s` seconds
     (`SETTLE_S_MAX` at most in all). The last that was seen; None when PostgreSQL never told."""
-    last: Standing | None = None
+    last: S | None = None
     moved_at = began_at = clock()
     while True:
         looked_at = clock()
@@ -180,6 +185,27 @@ async def stood(postgres: Postgres, payment_ids: Collection[str]) -> Stood:
         row = await postgres.fetch_row("verdict_stands", page)
         total += Stands(**dict(row or {}))
     return Stood(every, total)
+
+
+async def never_decided(postgres: Postgres, source: Source) -> int:
+    """How many commands of the source settle has not decided here: where they are appended as they
+    are, it would do so now. Raises StoreUnavailable, and what the source's `records` does."""
+    page: set[str] = set()
+    unknown = 0
+    async with contextlib.aclosing(source.records()) as records:
+        async for record in records:
+            command = command_of(record) if record.topic == PAYMENT_COMMANDS.name else None
+            if command is not None:
+                page.add(command.command_id)
+            if len(page) >= IDS_PAGE:
+                unknown += await _undecided(postgres, page)
+                page.clear()
+    return unknown + await _undecided(postgres, page)
+
+
+async def _undecided(postgres: Postgres, command_ids: Collection[str]) -> int:
+    row = await postgres.fetch_row("commands_decided", list(command_ids))
+    return len(command_ids) - (row["decided"] if row else 0)
 
 
 def _pages(ids: Sequence[str]) -> Iterator[list[str]]:

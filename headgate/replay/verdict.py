@@ -13,7 +13,16 @@ from headgate.replay.judge import Judge
 from headgate.replay.log_end import caught_up
 from headgate.replay.nudge import Nudge
 from headgate.replay.receiver import Arrivals
-from headgate.replay.standing import Standing, Stood, Whose, come_to_rest, standing, stood, whose
+from headgate.replay.standing import (
+    Standing,
+    Stands,
+    Stood,
+    Whose,
+    come_to_rest,
+    standing,
+    stood,
+    whose,
+)
 from headgate.replay.stored import other_webhooks, pages
 from headgate.replay.tally import Asked, Run
 from headgate.streams.clock import now_ms
@@ -23,6 +32,9 @@ from headgate.tables.postgres import Postgres
 
 SETTLE_WITHIN_S = 60.0
 """How long nothing may move before a verdict waits no longer (`--settle-within`)."""
+QUIET_S = 5.0
+"""How long nothing may move before what the same ids have changed is counted: notify and deliver
+come after settle, and a webhook too many would be theirs."""
 ASK_WAIT_S = 10.0
 
 Tell = Callable[[Standing], None]
@@ -100,10 +112,18 @@ async def _waits_long(postgres: Postgres, of: Whose, within_s: float) -> bool:
 async def _same_ids(
     postgres: Postgres, settings: Settings, before: Stood, within_s: float
 ) -> list[Check]:
-    """What a run with the same ids has changed, once settle has read what it sent."""
+    """What a run with the same ids has changed, once settle has read what it sent and those behind
+    it are quiet."""
+
+    async def look() -> Stands:
+        return (await stood(postgres, before.payment_ids)).sums
+
+    async def enough(_now: Stands) -> bool:
+        return False
+
     read = await caught_up(postgres, settings, within_s)
-    after = await stood(postgres, before.payment_ids)
-    return [read, *checks.unchanged(before.sums, after.sums)]
+    after = await come_to_rest(look, enough, min(within_s, QUIET_S)) or await look()
+    return [read, *checks.unchanged(before.sums, after)]
 
 
 async def _repeated(run: Run) -> Check:

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from headgate.replay.checks import Verdict
 from headgate.replay.fresh_ids import RecordedIds
-from headgate.replay.guards import check_mode, check_topic
+from headgate.replay.guards import check_decided, check_mode, check_topic
 from headgate.replay.journal import Journal
+from headgate.replay.log_end import caught_up
 from headgate.replay.options import Options
 from headgate.replay.outlook import Outlook
 from headgate.replay.progress import Progress, Series
-from headgate.replay.recorded import Source
+from headgate.replay.receiver import Arrivals
+from headgate.replay.recorded import Source, SourceUnreadable
 from headgate.replay.rest_calls import API
 from headgate.replay.row import RunRow
 from headgate.replay.sandbox import Played, Sandbox, playing, retire
 from headgate.replay.sandbox import Wanted as WantedSandbox
 from headgate.replay.sink_rest import Edge, RestSink
-from headgate.replay.sitting import End, Sitting
+from headgate.replay.sitting import End, Heed, Sitting, Stopped, heeding
 from headgate.replay.source_words import source_told
-from headgate.replay.standing import Stood, stood
+from headgate.replay.standing import Stands, Stood, never_decided, stood
 from headgate.replay.tally import Run, Tally
 from headgate.replay.verdict import judged
 from headgate.streams.errors import HeadgateError
+from headgate.streams.secrets import draw_webhook_secret
 from headgate.streams.settings import Settings
 from headgate.tables.postgres import Postgres
 
@@ -59,6 +62,8 @@ class Ending:
     """What happened from moment to moment, of this sitting."""
     verdict: Verdict | None = None
     """None when there was nothing to judge yet."""
+    left: str = ""
+    """What the run has made and could not put away."""
 
 
 def folder_of(settings: Settings) -> Path:
@@ -75,22 +80,34 @@ def decider(options: Options, settings: Settings) -> Settings:
 
 async def carry_out(wanted: Wanted, source: Source, settings: Settings) -> Ending:
     """One sitting, and the verdict when it came to its end. Raises NotAllowed, KeyRefused,
-    SandboxRefused, StoreUnavailable, and what the source does."""
+    SandboxRefused, StoreUnavailable, SourceUnreadable for a source with nothing to send, and what
+    it raises itself."""
     options, target = wanted.options, decider(wanted.options, settings)
     if options.topic is not None:
         check_topic(options.topic, target, options.allowed)
     outlook = await Outlook.of(source, remember=options.same_ids)
+    _check_something(options, outlook)
     postgres = Postgres(target)
     try:
         if not options.plays_for_somebody:
             return await _sit(wanted, source, outlook, None, (settings, target, postgres))
         async with playing(postgres, target, await _whom(wanted, settings)) as played:
             ending = await _sit(wanted, source, outlook, played, (settings, target, postgres))
-        if ending.end == "whole" and played.sandbox.own:
-            await retire(postgres, played.sandbox)
+        if ending.end == "whole":
+            return replace(ending, left=await _retired(postgres, played.sandbox))
         return ending
     finally:
         await postgres.close()
+
+
+async def _retired(postgres: Postgres, sandbox: Sandbox) -> str:
+    """Delete the run's endpoint; why that was not possible. The run is judged by then, which must
+    not be lost for it."""
+    try:
+        await retire(postgres, sandbox)
+    except HeadgateError as error:
+        return f"The run's endpoint {sandbox.endpoint_id} is still there, delete it: {error}"
+    return ""
 
 
 Places = tuple[Settings, Settings, Postgres]
@@ -102,36 +119,75 @@ async def _sit(
 ) -> Ending:
     settings, target, postgres = places
     sandbox = played.sandbox if played else None
-    before = await stood(postgres, outlook.payments) if wanted.options.same_ids else None
+    before = await _before(wanted, source, outlook, places) if wanted.options.same_ids else None
     run = _run(wanted, outlook, sandbox, places, before)
     journal = _journal(wanted, run, settings)
     row = RunRow(postgres, run)
+    sitting = Sitting(wanted.options, run, source, outlook, journal, wanted.began_ms, target)
     async with Progress(run, postgres) as progress:
-        if sandbox is not None and sandbox.why_untold:
-            progress.say(f"Without webhooks: {sandbox.why_untold}")
+        for line in _beforehand(wanted.options, outlook, sandbox):
+            progress.say(line)
         try:
-            sitting = Sitting(
-                wanted.options, run, source, outlook, journal, wanted.began_ms, target
-            )
-            end, why = await sitting.send(postgres, row)
+            async with heeding(row, journal) as heed:
+                arrivals = played.arrivals if played else None
+                end, why, verdict = await _whole(sitting, heed, postgres, arrivals, progress)
         except HeadgateError:
             await row.tell("failed")
             raise
         finally:
             journal.close()
-        run.tally.ended_at = datetime.now(UTC)
-        if end != "whole":
+        if verdict is None:
             await row.tell("stopped")
-            return Ending(run, end, why, progress.series)
-        verdict = await judged(
-            run,
-            target,
-            arrivals=played.arrivals if played else None,
-            within_s=wanted.options.settle_within_s,
-            tell=progress.settling,
-        )
-        await row.tell("done", verdict.document())
+        else:
+            await row.tell("done", verdict.document())
         return Ending(run, end, why, progress.series, verdict)
+
+
+async def _whole(
+    sitting: Sitting,
+    heed: Heed,
+    postgres: Postgres,
+    arrivals: Arrivals | None,
+    progress: Progress,
+) -> tuple[End, str, Verdict | None]:
+    """Send, then judge. A stop ends either; the run can go on from there."""
+    end, why = await sitting.send(postgres, heed)
+    sitting.run.tally.ended_at = datetime.now(UTC)
+    if end != "whole":
+        return end, why, None
+    judging = judged(
+        sitting.run,
+        sitting.settings,
+        arrivals=arrivals,
+        within_s=sitting.options.settle_within_s,
+        tell=progress.settling,
+    )
+    try:
+        return end, why, await heed.ended(judging)
+    except Stopped as stopped:
+        return "stopped", f"{stopped} before it was judged", None
+
+
+async def _before(wanted: Wanted, source: Source, outlook: Outlook, places: Places) -> Stood:
+    """How the payments of the source stood before the first sitting. Raises NotAllowed for the log
+    of others, and StoreUnavailable."""
+    options, (_, target, postgres) = wanted.options, places
+    if options.repeats_log:
+        await caught_up(postgres, target, options.settle_within_s)
+        unknown = await never_decided(postgres, source)
+        check_decided(unknown, target, options.allowed)
+    remembered = (wanted.remembered or {}).get("before")
+    if remembered:
+        return Stood(frozenset(outlook.payments), Stands(**remembered))
+    return await stood(postgres, outlook.payments)
+
+
+def _beforehand(options: Options, outlook: Outlook, sandbox: Sandbox | None) -> Iterator[str]:
+    """What is to be known from the beginning."""
+    if sandbox is not None and sandbox.why_untold:
+        yield f"Without webhooks: {sandbox.why_untold}"
+    if outlook.unreadable and options.topic is None:
+        yield f"{outlook.unreadable:,} commands cannot be read by this version, and are left out"
 
 
 async def _whom(wanted: Wanted, settings: Settings) -> WantedSandbox:
@@ -173,7 +229,7 @@ async def merchant_of(url: str, key: str, secret: str, options: Options) -> Sand
             " the scope keys:read); look at `headgate status`"
         )
     check_mode(key, live=bool(merchant.get("livemode")), allowed=options.allowed)
-    return Sandbox(str(merchant["id"]), key, secret)
+    return Sandbox(str(merchant["id"]), key, secret, webhook_secret=draw_webhook_secret())
 
 
 def _run(
@@ -204,11 +260,25 @@ def _run(
 
 def _planned(options: Options, outlook: Outlook) -> int | None:
     """How many steps there will be; None when it ends by time."""
-    if options.for_s is not None:
-        return None
+    return None if options.for_s is not None else _to_send(options, outlook)
+
+
+def _to_send(options: Options, outlook: Outlook) -> int:
+    """How much of the source is of the kind that is sent."""
     if options.topic is not None:
         return outlook.records
-    return outlook.commands if options.repeats_log else outlook.steps
+    return outlook.commands - outlook.unreadable if options.repeats_log else outlook.steps
+
+
+def _check_something(options: Options, outlook: Outlook) -> None:
+    """Nothing sent would add up, and prove nothing. Raises SourceUnreadable."""
+    if not _to_send(options, outlook):
+        kind = "a record" if options.topic else "a command that a client sent"
+        raise SourceUnreadable(
+            f"{source_told(options.source)} holds nothing to send: of {outlook.records:,} records"
+            f" {outlook.commands:,} are commands, {outlook.unreadable:,} of which cannot be read by"
+            f" this version, and {kind} is needed. Look at --payment, --topic and the times"
+        )
 
 
 def _journal(wanted: Wanted, run: Run, settings: Settings) -> Journal:
@@ -218,6 +288,7 @@ def _journal(wanted: Wanted, run: Run, settings: Settings) -> Journal:
         "began_ms": wanted.began_ms,
         "options": wanted.options.record,
         "sandbox": run.sandbox.record if run.sandbox else None,
+        "before": asdict(run.before.sums) if isinstance(run.before, Stood) else None,
     }
     folder, again = folder_of(settings), wanted.remembered is not None
     journal = Journal.begin(folder, wanted.run_id, what, again=again)

@@ -99,3 +99,7 @@ from payments where id = any($1::text[])
 
 -- name: verdict_key_owner
 select merchant_id, mode from api_keys where id = $1
+
+-- name: commands_decided
+-- How many of these commands settle has decided; it decides each once.
+select count(*) as decided from operations where command_id = any($1::text[])

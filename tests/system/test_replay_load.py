@@ -8,13 +8,17 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from headgate.replay.capture_file import CaptureFile
+from headgate.replay.capture_format import Header
 from headgate.streams.ids import draw_id
 from tests.system.harness_recorded import Recorded, recording
 from tests.system.harness_replay import ended, headgate, stored, until_answered
+from tests.unit.replay_setting import Records, create
 
 pytestmark = [
     pytest.mark.system,
@@ -113,3 +117,48 @@ async def test_what_is_not_allowed_is_refused_before_anything_is_sent(recorded: 
     said = await recorded.replay("--sink", "topic:webhooks.ready")
     assert said.code == 2, str(said)
     assert "--resend-webhooks" in said.err
+
+
+async def test_commands_of_another_log_are_not_appended(recorded: Recorded, tmp_path: Path) -> None:
+    """They were never decided here, so they would be now."""
+    header = Header(
+        headgate="tests",
+        namespace="",
+        partitions=1,
+        topics=("payments.commands",),
+        began_at="2026-11-26T10:15:00.000Z",
+    )
+    file = CaptureFile(tmp_path / "others.ndjson", header)
+    async for record in Records([create(1), create(2)]).records():
+        file.write(record)
+    file.finish()
+    before = await stored(recorded.subject)
+    words = ("--same-ids", "--as-fast", "--sink", "commands")
+    said = await headgate(recorded.subject, "replay", str(file.path), *words)
+    assert said.code == 2, str(said)
+    assert "2 commands of the source were never decided" in said.err
+    assert await stored(recorded.subject) == before
+
+
+async def test_a_stop_ends_the_wait_for_a_verdict_which_goes_on_later(recorded: Recorded) -> None:
+    run_id = draw_id("run_")
+    words = ("--same-ids", "--as-fast", "--sink", "commands", "--settle-within", "60s")
+    running = await recorded.started(run_id, *words)
+    await until_answered(recorded.subject, run_id, recorded.commands)
+    running.send_signal(signal.SIGTERM)
+    said = await ended(running, 10)
+    assert said.code == 75, str(said)
+    assert "before it was judged" in said.err
+    said = await recorded.resumed(run_id)
+    assert said.code == 0, str(said)
+
+
+async def test_a_given_merchant_gets_a_receiver_for_each_run(recorded: Recorded) -> None:
+    """The endpoint of the first one is gone by then; webhooks are judged by the target's rows."""
+    for _ in range(2):
+        receiver = ("--receiver", f"http://127.0.0.1:{recorded.subject.sink.port}/")
+        said = await recorded.replay("--as-fast", *recorded.pair, *receiver)
+        assert said.code == 0, str(said)
+    sql = "select deleted_at is null as alive from webhook_endpoints where not is_default"
+    alive = await recorded.subject.place.rows(sql + " and description like '%replay%'")
+    assert [row["alive"] for row in alive] == [False, False]

@@ -73,6 +73,7 @@ async def test_a_verdict_reads_by_an_index(stack: Stack, namespace: str) -> None
         for name in ("verdict_facts", "verdict_children_of", "verdict_operations"):
             await check(connection, name, IDS)
         await check(connection, "verdict_stands", IDS)
+        await check(connection, "commands_decided", IDS)
         await check(connection, "verdict_deliveries_of", IDS, "whe_3")
         [*times] = await connection.fetch(
             "select id, created_at from webhook_deliveries where endpoint_id = 'whe_3' limit 100"

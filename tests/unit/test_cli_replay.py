@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from headgate.cli import replay
+from headgate.cli.replay_options import add_options
 from headgate.replay.checks import Verdict
 from headgate.replay.whole import Ending
 from tests.unit.replay_runs import BAD, GOOD, a_run, a_series
@@ -63,3 +64,38 @@ def test_a_report_that_cannot_be_written_does_not_hide_the_verdict(
     told = capsys.readouterr()
     assert "cannot be written" in told.err
     assert "verdict: it adds up" in told.out
+
+
+def test_an_endpoint_that_is_left_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    ending = Ending(a_run(), "whole", "", a_series(), GOOD, "whe_1 is still there")
+    assert replay._said(ending, argparse.Namespace(report=None, json=None)) == 0
+    told = capsys.readouterr()
+    assert "verdict: it adds up" in told.out
+    assert "whe_1 is still there" in told.err
+
+
+def run(words: str) -> int:
+    """The exit code of a command line."""
+    parser = argparse.ArgumentParser()
+    add_options(parser)
+    return replay.run(parser.parse_args(words.split()))
+
+
+def test_in_memory_alone_sends_no_load(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("nowhere.ndjson --in-memory") == 2
+    assert "--in-memory is for --verify" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("beside", "told"),
+    [
+        ("--settle-within 5m", "--settle-within"),
+        ("other.ndjson --for 1h --begin 0:1", "SOURCE, --begin, --for"),
+        ("--same-ids", "--same-ids"),
+    ],
+)
+def test_what_a_run_that_goes_on_would_not_heed_is_refused(
+    beside: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(f"--resume run_a {beside} --report out.html --json -") == 2
+    assert f"leave {told} out" in capsys.readouterr().err

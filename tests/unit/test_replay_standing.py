@@ -8,9 +8,18 @@ from typing import cast
 import pytest
 
 from headgate.replay import standing
-from headgate.replay.standing import Enough, Look, Standing, Stands, come_to_rest, stood
+from headgate.replay.standing import (
+    Enough,
+    Look,
+    Standing,
+    Stands,
+    come_to_rest,
+    never_decided,
+    stood,
+)
 from headgate.streams.errors import StoreUnavailable
 from headgate.tables.postgres import Postgres
+from tests.unit.replay_setting import Records, create
 
 
 class Clock:
@@ -29,7 +38,9 @@ def clock() -> Clock:
     return Clock()
 
 
-async def rest(clock: Clock, look: Look, enough: Enough, within_s: float) -> Standing | None:
+async def rest(
+    clock: Clock, look: Look[Standing], enough: Enough[Standing], within_s: float
+) -> Standing | None:
     """Come to rest by this clock."""
     return await come_to_rest(look, enough, within_s, clock=lambda: clock.now_s, pause=clock.sleep)
 
@@ -126,3 +137,28 @@ async def test_many_payments_are_summed_page_by_page() -> None:
     assert postgres.pages == [1000, 1000, 500]
     assert found.sums == Stands(*[2500] * 7)
     assert found.payment_ids == frozenset(ids)
+
+
+class Knowing:
+    """Has decided these commands."""
+
+    def __init__(self, *command_ids: str) -> None:
+        self._known = set(command_ids)
+        self.pages: list[int] = []
+
+    async def fetch_row(self, name: str, ids: list[str]) -> dict[str, int]:
+        assert name == "commands_decided"
+        self.pages.append(len(ids))
+        return {"decided": len(self._known & set(ids))}
+
+
+async def test_commands_that_were_never_decided_here_are_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(standing, "IDS_PAGE", 2)
+    commands = [create(number) for number in range(5)]
+    postgres = Knowing(*(each.command_id for each in commands[1:]))
+    source = Records([*commands, commands[0]])
+    assert await never_decided(cast(Postgres, postgres), source) == 2
+    assert postgres.pages == [2, 2, 2, 0]
+    assert await never_decided(cast(Postgres, postgres), Records(commands[1:])) == 0

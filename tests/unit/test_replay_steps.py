@@ -89,6 +89,15 @@ async def test_unreadable_records_are_counted_and_other_topics_passed_over() -> 
     assert (outlook.unreadable, outlook.steps, outlook.records, outlook.commands) == (1, 0, 2, 1)
 
 
+async def test_payments_are_remembered_also_by_what_banks_and_timers_said() -> None:
+    """They are appended too, where records go as they are."""
+    one, two, three = create(1), create(2), create(3)
+    timer = Timer(**base(three.payment_id, "timer", "t"), timer="hold")
+    source = Records([one, answer(two, "approved"), timer])
+    outlook = await Outlook.of(source, remember=True)
+    assert outlook.payments == {each.payment_id for each in (one, two, three)}
+
+
 async def test_of_plain_payments_nothing_is_kept() -> None:
     """A million of them must fit into memory."""
     found: list[CommandBase] = []
