@@ -155,10 +155,10 @@ async def test_a_stop_ends_the_wait_for_a_verdict_which_goes_on_later(recorded: 
 
 async def test_a_given_merchant_gets_a_receiver_for_each_run(recorded: Recorded) -> None:
     """The endpoint of the first one is gone by then; webhooks are judged by the target's rows."""
+    url = f"http://127.0.0.1:{recorded.subject.sink.port}/given"
     for _ in range(2):
-        receiver = ("--receiver", f"http://127.0.0.1:{recorded.subject.sink.port}/")
-        said = await recorded.replay("--as-fast", *recorded.pair, *receiver)
+        said = await recorded.replay("--as-fast", *recorded.pair, "--receiver", url)
         assert said.code == 0, str(said)
-    sql = "select deleted_at is null as alive from webhook_endpoints where not is_default"
-    alive = await recorded.subject.place.rows(sql + " and description like '%replay%'")
+    sql = "select deleted_at is null as alive from webhook_endpoints where url = $1"
+    alive = await recorded.subject.place.rows(sql, url)
     assert [row["alive"] for row in alive] == [False, False]

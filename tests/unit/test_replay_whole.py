@@ -71,7 +71,7 @@ class Unreadable:
 async def test_a_source_with_nothing_to_send_is_refused_and_not_called_whole(
     options: Options, source: Source, tmp_path: Path
 ) -> None:
-    with pytest.raises(SourceUnreadable, match="log holds nothing to send: of"):
+    with pytest.raises(SourceUnreadable, match="holds nothing to send: of"):
         await carry_out(wanted(options), source, Settings(state_dir=tmp_path))
 
 
