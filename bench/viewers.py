@@ -56,9 +56,9 @@ class Everybody:
     """A doorman for a bench: whoever comes is an operator."""
 
     async def viewer_of(self, request: Request) -> Viewer | None:
-        """The operator."""
-        del request
-        return Viewer("opr_bench", "Bench", None, "test", "bench")
+        """The operator, another one on each connection: one person has only so many live pages."""
+        port = request.client.port if request.client else 0
+        return Viewer(f"opr_{port}", "Bench", None, "test", "bench")
 
     def routes(self, place: Place) -> Sequence[Route]:
         """None."""

@@ -12,13 +12,15 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from headgate.dashboard.forms import FormRefused, check_origin, check_token, read_form
+from headgate.dashboard.forms import FormLate, FormRefused, check_origin, check_token, read_form
+from headgate.dashboard.live import crowded
 from headgate.dashboard.pages import STATIC
 from headgate.dashboard.place import Place
 from headgate.dashboard.screens import Answer, Path
 from headgate.dashboard.stands import Stands
 from headgate.dashboard.viewer import Viewer
 from headgate.streams.errors import HeadgateError
+from headgate.tables.postgres import RowRefused
 
 log = structlog.get_logger(__name__)
 
@@ -92,7 +94,14 @@ async def safely(place: Place, work: Callable[[], Awaitable[Response]]) -> Respo
     try:
         return await work()
     except FormRefused as refused:
-        return message(place, None, 403, "Nothing was done", str(refused))
+        page = message(place, None, refused.status, "Nothing was done", str(refused))
+        if isinstance(refused, FormLate):
+            page.headers["Connection"] = "close"  # The rest of the form is not waited for.
+        return page
+    except RowRefused as refused:
+        log.info("a value that PostgreSQL does not take", reason=str(refused))
+        text = "What you sent holds what no text here can, such as a zero character."
+        return message(place, None, 400, "Nothing was done", text)
     except HeadgateError as away:
         log.info("a screen waits", reason=str(away))
         return message(place, None, 503, "Something is away", f"{away}. Try again in a moment.")
@@ -106,8 +115,11 @@ async def _answered(
     handler = await _handler(path, request, viewer)
     response = await handler(place, request, viewer)
     if isinstance(response, StreamingResponse) and response.media_type == EVENT_STREAM:
+        if place.hub.has_enough(viewer.id):
+            return crowded("You have too many live pages open; close some.")
         stands = Stands(lambda: viewer_of(request), viewer)
-        response.body_iterator = stands.while_it_does(response.body_iterator)
+        stream = stands.while_it_does(response.body_iterator)
+        response.body_iterator = place.hub.of(viewer.id, stream)
     return response
 
 

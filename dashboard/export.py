@@ -6,8 +6,9 @@ import csv
 import io
 from collections.abc import AsyncIterator, Iterable, Sequence
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
+from headgate.dashboard.streamed import Streamed
 from headgate.tables.postgres import Row
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -48,7 +49,7 @@ async def csv_of(
         "Cache-Control": "no-store",
         "X-Content-Type-Options": "nosniff",
     }
-    return StreamingResponse(written(), media_type="text/csv; charset=utf-8", headers=headers)
+    return Streamed(written(), media_type="text/csv; charset=utf-8", headers=headers)
 
 
 def _cells(rows: Iterable[Row], columns: Sequence[str]) -> list[list[object]]:

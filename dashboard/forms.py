@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from urllib.parse import parse_qsl, urlsplit
 
@@ -10,6 +11,8 @@ from starlette.requests import Request
 from headgate.dashboard.viewer import Viewer
 
 FORM_BYTES_MAX = 64 << 10
+FORM_WAIT_S = 10.0
+"""How long a form may take to arrive, however slowly it comes."""
 FIELDS_MAX = 1000
 SAME_SITE = ("same-origin", "none")
 """What `Sec-Fetch-Site` says of our own forms, and of addresses that a person typed."""
@@ -18,18 +21,37 @@ SAME_SITE = ("same-origin", "none")
 class FormRefused(Exception):
     """The form was not ours, or too large. The message is for the person."""
 
+    status = 403
+
+
+class FormLate(FormRefused):
+    """The form did not arrive in time."""
+
+    status = 408
+
 
 async def read_form(request: Request) -> dict[str, str]:
     """The fields of a form; of a name that comes twice the last one. Raises FormRefused."""
+    try:
+        async with asyncio.timeout(FORM_WAIT_S):
+            body = await _body(request)
+    except TimeoutError:
+        raise FormLate(
+            f"The form did not arrive within {FORM_WAIT_S:.0f} s. Send it again."
+        ) from None
+    try:
+        return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=FIELDS_MAX))
+    except ValueError:
+        raise FormRefused("The form cannot be read.") from None
+
+
+async def _body(request: Request) -> bytes:
     body = b""
     async for chunk in request.stream():
         body += chunk
         if len(body) > FORM_BYTES_MAX:
             raise FormRefused(f"The form is longer than {FORM_BYTES_MAX} bytes.")
-    try:
-        return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=FIELDS_MAX))
-    except ValueError:
-        raise FormRefused("The form cannot be read.") from None
+    return body
 
 
 def check_origin(request: Request) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Hashable, Iterable
 from typing import TypeVar, cast
 
 from headgate.dashboard.fragments import Fragment, Render, update
@@ -27,6 +28,8 @@ KEPT_MAX = 256
 """What renderings remember, of so many keys at most."""
 VIEWERS_MAX = 256
 """Connections of one process; more are answered 503."""
+PER_PERSON_MAX = 32
+"""Of these, how many one person may have, or one link of a portal; more are answered 503."""
 
 T = TypeVar("T")
 Look = Callable[[], Awaitable[Hashable]]
@@ -51,6 +54,7 @@ class Hub:
         self._regions: dict[Hashable, Region] = {}
         self._tasks: dict[Hashable, asyncio.Task[None]] = {}
         self._kept: dict[Hashable, object] = {}
+        self._places: Counter[str] = Counter()
         self._watch: asyncio.Task[None] | None = None
         self._moved = asyncio.Event()
         self.closed = False
@@ -59,6 +63,22 @@ class Hub:
     def is_full(self) -> bool:
         """Whether one more viewer would be too many."""
         return sum(len(region.viewers) for region in self._regions.values()) >= VIEWERS_MAX
+
+    def has_enough(self, person: str) -> bool:
+        """Whether one more connection of this person would be too many."""
+        return self._places[person] >= PER_PERSON_MAX
+
+    async def of(self, person: str, stream: AsyncGenerator[T]) -> AsyncIterator[T]:
+        """The stream, counted as a connection of this person for as long as it lasts."""
+        self._places[person] += 1
+        try:
+            async for item in stream:
+                yield item
+        finally:
+            self._places[person] -= 1
+            if not self._places[person]:
+                del self._places[person]
+            await stream.aclose()
 
     async def follow(
         self, key: Hashable, render: Render, last_id: str = "", bodies: Iterable[str] = ()

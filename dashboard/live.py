@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import PlainTextResponse, Response
 
 from headgate.dashboard.fragments import Render
 from headgate.dashboard.place import Place
+from headgate.dashboard.streamed import Streamed
 
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
@@ -25,10 +26,15 @@ def live(
     whose rows they are. With `request`, a browser that comes back goes on where it was; `bodies`
     are the ids of table bodies that may be empty."""
     if place.hub.closed or place.hub.is_full:
-        return PlainTextResponse("Too many look at live pages here.", 503, {"Retry-After": "5"})
+        return crowded("Too many look at live pages here.")
     last_id = request.headers.get("last-event-id", "") if request else ""
-    return StreamingResponse(
+    return Streamed(
         place.hub.follow(key, render, last_id, bodies),
         media_type="text/event-stream",
         headers=_HEADERS,
     )
+
+
+def crowded(why: str) -> Response:
+    """There is no place for one more; browsers try again by themselves."""
+    return PlainTextResponse(why, 503, {"Retry-After": "5"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
 from typing import Any
 
 from headgate.dashboard.viewer import Viewer
@@ -21,7 +21,7 @@ class Stands:
         self._viewer = viewer
         self._looked = time.monotonic()
 
-    async def while_it_does(self, stream: AsyncIterable[Any]) -> AsyncIterator[Any]:
+    async def while_it_does(self, stream: AsyncIterable[Any]) -> AsyncGenerator[Any]:
         """What the stream sends, until the session no longer stands."""
         try:
             async for chunk in stream:

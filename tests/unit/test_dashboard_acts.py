@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -10,13 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
-from headgate.dashboard.everything import place_of
 from headgate.dashboard.payment_acts import _ALL, DECIDED, Form
-from headgate.dashboard.viewer import Viewer
 from headgate.http.problems import kind_of
 from headgate.http.problems_of_payments import Refused
-from headgate.streams.settings import Settings
-from headgate.tables.postgres import Postgres
+from tests.unit.dashboard_place import OLGA, a_place
 
 KEY = "dash_" + "k" * 22
 OTHERS = {
@@ -44,13 +40,9 @@ async def pressed(
         sent.append(request.headers["idempotency-key"])
         return httpx.Response(status, json=document)
 
-    settings = Settings(secret_key=base64.b64encode(bytes(32)).decode())
-    edge = httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url="http://edge")
-    place = place_of(settings, Postgres(settings), edge)
-    viewer = Viewer("opr_1", "Olga", None, "test", "csrf")
-    form = Form(place, viewer, ROW, _ALL["refund"])
-    page = bytes((await form.send({"key": KEY, "amount": amount})).body).decode()
-    await place.close()
+    async with a_place(answer) as place:
+        form = Form(place, OLGA, ROW, _ALL["refund"])
+        page = bytes((await form.send({"key": KEY, "amount": amount})).body).decode()
     return page, re.findall(r'name="key" value="([^"]+)"', page)[0], sent
 
 
