@@ -25,7 +25,8 @@ on("stale", (region, event) => {
   tell(region, since ? `Stale since ${since} UTC; trying again` : "Nothing to show yet; trying again", true);
 });
 on("htmx:sse:error", (region, event) => {
-  if (event.detail?.status === 401) location.reload(); // The page leads to the sign-in.
+  // Nobody is let in any more: the page leads to the sign-in, or says why a link has ended.
+  if ([401, 403].includes(event.detail?.status)) location.reload();
   else if (!isPaused(region)) tell(region, "Connection lost; trying again", true);
 });
 

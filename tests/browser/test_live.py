@@ -13,6 +13,7 @@ from headgate.streams.bus import Record
 from headgate.streams.clock import now_ms
 from headgate.streams.codec import dead_letter
 from headgate.streams.topics import PAYMENT_COMMANDS
+from headgate.tables.portal_links import PortalLink, token_of
 from tests.browser.harness_pages import Tab, axe
 from tests.browser.harness_serving import Serving, serving
 from tests.system.harness_commands import publishing
@@ -123,6 +124,23 @@ async def test_what_is_old_says_since_when(
     finally:
         await running.place.rows("alter table payments_away rename to payments")
     await expect(page.locator(STATE)).to_have_text("Live")
+
+
+async def test_who_has_a_portal_open_whose_link_ends_is_told_so(
+    page: Page, running: Running, dashboard: Serving
+) -> None:
+    [key] = await running.place.rows("select id, merchant_id from api_keys limit 1")
+    link = PortalLink(
+        id="lnk_1", merchant_id=key["merchant_id"], mode="test", access="full", key_id=key["id"],
+        expires_ms=now_ms() + 5_000,
+    )  # fmt: skip
+    token = token_of(running.place.settings.secret_key, link)
+    await page.goto(dashboard.url("").replace("/dashboard", f"/portal/{token}/deliveries"))
+    await expect(page.locator(STATE)).to_have_text("Live")
+    await asyncio.sleep(max(0, link.expires_ms - now_ms()) / 1000)
+    await dashboard.stop()
+    await dashboard.start()
+    await expect(page.get_by_text("This link was good until")).to_be_visible()
 
 
 async def test_whoever_is_signed_out_meanwhile_is_led_to_the_sign_in(
