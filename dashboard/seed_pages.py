@@ -18,6 +18,7 @@ from headgate.dashboard.delivery_filters import Filters
 from headgate.dashboard.delivery_rows import delivery_shown
 from headgate.dashboard.hub import Fragment
 from headgate.dashboard.live import live
+from headgate.dashboard.own_machine import is_own_machine
 from headgate.dashboard.place import Place
 from headgate.dashboard.screens import Path, Screen
 from headgate.dashboard.viewer import HOME, Viewer
@@ -28,8 +29,6 @@ from headgate.tables.scopes import Scope
 
 SEED_PAGES = {"/": HOME, "/webhooks": f"{HOME}/endpoints", "/docs": HOME}
 """Its pages, and where they lead when they are not shown."""
-LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
-"""Names of one's own machine. Another name that leads here is somebody's trick (DNS rebinding)."""
 SEED_STATUS = {"held": "pending", "parked": "pending", "canceled": "failed"}
 """The seed's words for what it did not know."""
 
@@ -56,7 +55,7 @@ def _leading(page: str, to: str) -> Route:
 
 async def _demo_viewer(place: Place, request: Request) -> Viewer | None:
     host = request.url.hostname or ""
-    if host not in LOCAL_HOSTS and not host.endswith(".localhost"):
+    if not is_own_machine(host):  # Another name that leads here is a trick (DNS rebinding).
         return None
     row = await place.postgres.fetch_row("merchant_by_email", DEMO_EMAIL)
     if row is None:

@@ -21,13 +21,14 @@ class Sessions:
     """Finds the person behind a request."""
 
     def __init__(self, settings: Settings, postgres: Postgres) -> None:
+        self._settings = settings
         self._store = SessionStore(settings, postgres)
         self._signing_in = SigningIn(settings, postgres)
 
     async def viewer_of(self, request: Request) -> Viewer | None:
         """The person behind the request's cookie; None when nobody is signed in, or no longer.
         Raises StoreUnavailable."""
-        session = await self._store.find(session_cookie.secret_of(request))
+        session = await self._store.find(session_cookie.secret_of(request, self._settings))
         if session is None:
             return None
         return Viewer(

@@ -82,6 +82,9 @@ class SignIn:
         wrong = _missing(email, password)
         if wrong:
             return self._show(form, 422, wrong=wrong)
+        if not session_cookie.is_kept(request, self._place.settings):
+            there = f"{self._place.settings.public_url}{SIGN_IN}"
+            return self._show(form, 403, said=f"Sign in over https, at {there}.")
         asked = Asked(email, password, request.client.host if request.client else "")
         try:
             secret = await self._signing_in.open(asked)
@@ -95,10 +98,13 @@ class SignIn:
 
     async def _let_in(self, request: Request, secret: str, onward: str | None) -> Response:
         """Lead on with the new session; an older one of this browser ends."""
-        await self._store.end(session_cookie.secret_of(request))
+        await self._store.end(self._secret_of(request))
         response = RedirectResponse(onward or self._home, 303)
-        session_cookie.put(response, request, secret)
+        session_cookie.put(response, request, self._place.settings, secret)
         return response
+
+    def _secret_of(self, request: Request) -> str:
+        return session_cookie.secret_of(request, self._place.settings)
 
     def _show(
         self,
@@ -125,7 +131,7 @@ class SignIn:
 
     async def _sign_out(self, request: Request) -> Response:
         if await self._checked(request) is not None:
-            await self._store.end(session_cookie.secret_of(request))
+            await self._store.end(self._secret_of(request))
         response = RedirectResponse(SIGNED_OUT, 303)
         session_cookie.drop(response)
         return response
@@ -135,7 +141,7 @@ class SignIn:
         if form is None:
             return RedirectResponse(SIGN_IN, 303)
         mode = _chosen(form, "mode", _MODES)
-        await self._store.set_mode(session_cookie.secret_of(request), mode)
+        await self._store.set_mode(self._secret_of(request), mode)
         return RedirectResponse(self._screen_of(_back(request)), 303)
 
     async def _set_theme(self, request: Request) -> Response:
@@ -143,7 +149,7 @@ class SignIn:
         if form is None:
             return RedirectResponse(SIGN_IN, 303)
         theme = _chosen(form, "theme", _THEMES)
-        await self._store.set_theme(session_cookie.secret_of(request), theme)
+        await self._store.set_theme(self._secret_of(request), theme)
         return RedirectResponse(_back(request) or self._home, 303)
 
     async def _checked(self, request: Request) -> dict[str, str] | None:

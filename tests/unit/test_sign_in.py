@@ -14,6 +14,7 @@ from headgate.dashboard.sign_in import _back, _missing, local_path
 from headgate.dashboard.stands import Stands
 from headgate.dashboard.viewer import Viewer
 from headgate.streams.errors import StoreUnavailable
+from headgate.streams.settings import Settings
 
 VIEWER = Viewer("opr_1", "Ada", None, "test", "csrf")
 
@@ -98,19 +99,20 @@ def test_a_form_is_not_believed_without_its_sessions_token(token: str | None) ->
 
 
 @pytest.mark.parametrize(
-    ("request_", "start", "secure"),
+    ("request_", "public_url", "start", "secure"),
     [
-        (asked(), "headgate_session=s;", False),
-        (asked(origin="http://pay.example"), "headgate_session=s;", False),
-        (asked(origin="https://pay.example"), "__Host-headgate_session=s;", True),
-        (asked("https"), "__Host-headgate_session=s;", True),
+        (asked(), "", "headgate_session=s;", False),
+        (asked(origin="http://pay.example"), "http://pay.example", "headgate_session=s;", False),
+        (asked(origin="https://pay.example"), "", "__Host-headgate_session=s;", True),
+        (asked("https"), "", "__Host-headgate_session=s;", True),
+        (asked(), "https://pay.example", "__Host-headgate_session=s;", True),
     ],
 )
 def test_a_cookie_is_as_safe_as_the_connection_allows(
-    request_: Request, start: str, secure: bool
+    request_: Request, public_url: str, start: str, secure: bool
 ) -> None:
     response = Response()
-    session_cookie.put(response, request_, "s")
+    session_cookie.put(response, request_, Settings(public_url=public_url), "s")
     said = response.headers["set-cookie"]
     assert said.startswith(start)
     assert ("Secure" in said) is secure
@@ -121,10 +123,32 @@ def test_a_cookie_is_as_safe_as_the_connection_allows(
 
 def test_the_safer_cookie_wins_and_over_https_is_the_only_one() -> None:
     both = "headgate_session=tossed; __Host-headgate_session=ours"
-    assert session_cookie.secret_of(asked(cookie=both)) == "ours"
-    assert session_cookie.secret_of(asked(cookie="headgate_session=local")) == "local"
-    assert session_cookie.secret_of(asked("https", cookie="headgate_session=tossed")) == ""
-    assert session_cookie.secret_of(asked()) == ""
+    plain, local = "headgate_session=tossed", Settings()
+    assert session_cookie.secret_of(asked(cookie=both), local) == "ours"
+    assert session_cookie.secret_of(asked(cookie="headgate_session=local"), local) == "local"
+    assert session_cookie.secret_of(asked("https", cookie=plain), local) == ""
+    assert session_cookie.secret_of(asked(), local) == ""
+    proxied = Settings(public_url="https://pay.example")  # The proxy speaks http to us.
+    assert session_cookie.secret_of(asked(cookie=plain), proxied) == ""
+    assert session_cookie.secret_of(asked(cookie=both), proxied) == "ours"
+
+
+@pytest.mark.parametrize(
+    ("public_url", "origin", "kept"),
+    [
+        ("https://pay.example", "http://10.0.0.1:8000", False),
+        ("https://pay.example", "https://pay.example", True),
+        ("https://pay.example", "http://localhost:8000", True),
+        ("https://pay.example", "http://a.localhost", True),
+        ("http://pay.example", "http://pay.example", True),
+        ("", "http://10.0.0.1:8000", True),
+    ],
+)
+def test_a_cookie_for_https_is_not_given_to_a_browser_that_drops_it(
+    public_url: str, origin: str, kept: bool
+) -> None:
+    settings = Settings(public_url=public_url)
+    assert session_cookie.is_kept(asked(origin=origin), settings) is kept
 
 
 @pytest.mark.parametrize(
