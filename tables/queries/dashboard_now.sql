@@ -44,6 +44,7 @@ select exists (
 (
     select 'a' || id as id, at, action as what, subject, actor as who from audit
     where at > now() - interval '15 minutes' and ($1::text is null or merchant_id = $1)
+        and (mode is null or mode = $2)
     order by id desc limit $3
 ) union all (
     select 'w' || md5(id || incarnation), started_at, 'worker started', id, host from instances

@@ -75,7 +75,13 @@ async def test_it_tells_what_changed_and_to_merchants_only_their_own(stack: Stac
         page = (await looks.get("")).text
         assert "operator:opr_1" in page
         assert "merchant_user:usr_2" in page
+        await place.rows(
+            "insert into audit (actor, action, subject, change, merchant_id, mode)"
+            " values ('a', 'key created', 'key_live', '{}', 'mer_b', 'live'),"
+            " ('a', 'key created', 'key_test', '{}', 'mer_b', 'test')"
+        )
         looks.as_merchant("mer_b")
         page = (await looks.get("")).text
+        assert ("key_live" in page, "key_test" in page) == (False, True)
         assert "operator:opr_1" not in page
         assert "merchant_user:usr_2" in page
