@@ -14,6 +14,7 @@ from headgate.dashboard.fragments import Fragment
 from headgate.dashboard.live import live
 from headgate.dashboard.place import Place
 from headgate.dashboard.readable import readable
+from headgate.dashboard.records import record_at
 from headgate.dashboard.screens import Path, Screen
 from headgate.dashboard.viewer import Viewer
 from headgate.streams.clock import from_ms
@@ -183,10 +184,9 @@ def _named(groups: Sequence[Group], request: Request) -> Group | None:
 async def _seen(place: Place, request: Request) -> Seen | None:
     """The letter that the address names."""
     said = request.path_params
-    topic = place.settings.prefix + said["topic"]
     if not said["topic"].endswith(".dead"):
         return None
-    return await place.machine.reader.one(topic, said["partition"], said["offset"])
+    return await record_at(place.machine.reader, place.settings.prefix + said["topic"], said)
 
 
 def _back(request: Request) -> Response:
@@ -210,7 +210,7 @@ def _page(place: Place, viewer: Viewer, template: str, **context: Any) -> Respon
     )
 
 
-_GROUP, _ONE = "/dead-letters/group/{group}", "/dead-letters/{topic}/{partition:int}/{offset:int}"
+_GROUP, _ONE = "/dead-letters/group/{group}", "/dead-letters/{topic}/{partition}/{offset}"
 DEAD_LETTERS = Screen(
     HERE,
     "Dead letters",

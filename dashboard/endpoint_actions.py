@@ -39,19 +39,29 @@ async def new(place: Place, request: Request, viewer: Viewer) -> Response:
 async def create(place: Place, request: Request, viewer: Viewer) -> Response:
     """Make an endpoint, and show its secret this once. Sent again, it shows the same one."""
     form = form_of(request)
-    # An operator says whose it is to be; everybody else has no choice.
-    merchant_id = viewer.merchant_id or form.get("merchant", "").strip()
     try:
         asked = endpoint_fields.to_request(form)
     except FieldWrong as wrong:
         return _form(place, viewer, form, str(wrong))
-    if not merchant_id:
-        return _form(place, viewer, form, "Say whose endpoint it is to be.")
+    merchant_id = await _whose(place, viewer, form)
+    if merchant_id is None:
+        return _form(place, viewer, form, "Say whose endpoint it is to be: the merchant's id.")
     acting = Acting(place, viewer, merchant_id, viewer.mode, "webhooks:write")
     answered = await acting.ask("POST", "/webhook_endpoints", asked, form.get("key") or None)
     if not answered.ok:
         return _form(place, viewer, form, answered.refusal)
     return _secret(place, viewer, answered, "The endpoint is made")
+
+
+async def _whose(place: Place, viewer: Viewer, form: dict[str, str]) -> str | None:
+    """Whose endpoint it is to be. An operator says it, and it has to be a merchant; everybody else
+    has no choice."""
+    if viewer.merchant_id is not None:
+        return viewer.merchant_id
+    row = await place.postgres.fetch_row(
+        "dashboard_merchant", None, viewer.mode, form.get("merchant", "").strip()
+    )
+    return row["id"] if row else None
 
 
 def _form(place: Place, viewer: Viewer, fields: dict[str, str], error: str) -> Response:

@@ -17,6 +17,8 @@ from headgate.dashboard.viewer import Viewer
 from headgate.tables.postgres import Row
 from headgate.tables.scopes import DEFAULT_SCOPES, OPERATOR, Scope, in_order
 
+DIGITS_MAX = 9
+"""Digits of the hours of an overlap; the REST surface takes far fewer hours."""
 SCOPE_FIELD = "scope:"
 """What the names of the boxes begin with that grant a scope."""
 
@@ -45,11 +47,12 @@ async def rotate(place: Place, request: Request, viewer: Viewer) -> Response:
     row = await _row(place, viewer, form)
     if row is None:
         return missing(place, viewer, "API key")
-    given = form.get("hours", "").strip()
-    seconds = int(given) * 3600 if given.isascii() and given.isdigit() else -1
     scopes = [cast("Scope", scope) for scope in row["scopes"] if scope != OPERATOR]
     acting = Acting(place, viewer, row["merchant_id"], row["mode"], "keys:write", scopes)
-    path, body = f"/api_keys/{row['id']}/rotate", {"overlap_s": seconds}
+    path, body = (
+        f"/api_keys/{row['id']}/rotate",
+        {"overlap_s": overlap_s(form.get("hours", "").strip())},
+    )
     return _made(place, request, viewer, await acting.ask("POST", path, body, form.get("once")))
 
 
@@ -63,6 +66,12 @@ async def revoke(place: Place, request: Request, viewer: Viewer) -> Response:
     if not answered.ok:
         return refused(place, request, viewer, answered)
     return done(request, viewer, "The key works no longer.", f"/keys/{row['id']}")
+
+
+def overlap_s(hours: str) -> int:
+    """An overlap in seconds; for what is no number of hours -1, which the REST surface refuses."""
+    fits = hours.isascii() and hours.isdigit() and len(hours) <= DIGITS_MAX
+    return int(hours) * 3600 if fits else -1
 
 
 def granted(form: Mapping[str, str]) -> list[Scope]:

@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from headgate.dashboard.app import form_of, message
 from headgate.dashboard.place import Place
 from headgate.dashboard.readable import readable
-from headgate.dashboard.records import AskedWrongly, asked_of, find
+from headgate.dashboard.records import AskedWrongly, asked_of, find, record_at
 from headgate.dashboard.screens import Path, Screen
 from headgate.dashboard.viewer import Viewer
 from headgate.streams.bus import Record
@@ -89,15 +89,14 @@ def _may_be_sent(topic: str) -> bool:
 
 async def _seen(place: Place, request: Request) -> Seen | None:
     said = request.path_params
-    topic = place.settings.prefix + said["topic"]
-    return await place.machine.reader.one(topic, said["partition"], said["offset"])
+    return await record_at(place.machine.reader, place.settings.prefix + said["topic"], said)
 
 
 def _unknown(place: Place, viewer: Viewer) -> Response:
     return message(place, viewer, 404, "Not found", "No such record is kept.")
 
 
-_ONE = "/records/{topic}/{partition:int}/{offset:int}"
+_ONE = "/records/{topic}/{partition}/{offset}"
 RECORDS = Screen(
     "records",
     "Records",

@@ -18,6 +18,8 @@ READ_MAX = 2000
 """Records that one page reads at most, over all partitions."""
 SCAN_MAX = 20_000
 """Records that one look for a key goes through; the next page goes on."""
+DIGITS_MAX = 18
+"""Digits of an offset of Kafka, which has 64 bits."""
 BY_ANOTHER_KEY = ("webhooks.attempts", "delay.", ".dead")
 """Parts of the names of topics whose records lie in their origin's partition, whatever the key."""
 
@@ -75,9 +77,16 @@ def _number(query: Mapping[str, str], name: str) -> int | None:
     text = query.get(name, "").strip()
     if not text:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) <= 18):  # noqa: PLR2004  a Kafka offset
+    number = whole(text)
+    if number is None:
         raise AskedWrongly(f"The {name} is a whole number, 0 or more.")
-    return int(text)
+    return number
+
+
+def whole(text: str) -> int | None:
+    """A partition or an offset; None for what is no whole number, or too long for one."""
+    fits = text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX
+    return int(text) if fits else None
 
 
 def _time(text: str) -> int | None:
@@ -86,18 +95,31 @@ def _time(text: str) -> int | None:
         return None
     try:
         moment = datetime.fromisoformat(text.strip())
-        return from_iso(moment.replace(tzinfo=moment.tzinfo or UTC).isoformat())
+        at_ms = from_iso(moment.replace(tzinfo=moment.tzinfo or UTC).isoformat())
     except (ValueError, OverflowError):
         raise AskedWrongly("A time looks like 2026-11-26 08:15 (UTC).") from None
+    if at_ms < 0:
+        raise AskedWrongly("No record is older than 1970.")
+    return at_ms
 
 
 def _below(text: str) -> dict[int, int] | None:
     if not text:
         return None
     parts = text.split(".")
-    if not all(part.isascii() and part.isdigit() and len(part) <= 18 for part in parts):  # noqa: PLR2004
+    numbers = [number for part in parts if (number := whole(part)) is not None]
+    if len(numbers) < len(parts):
         raise AskedWrongly("This link is damaged.")
-    return dict(enumerate(map(int, parts)))
+    return dict(enumerate(numbers))
+
+
+async def record_at(reader: LogReader, topic: str, said: Mapping[str, str]) -> Seen | None:
+    """The record of this topic that the parts of an address name; None when none is kept there.
+    Raises LogUnavailable."""
+    partition, offset = whole(said["partition"]), whole(said["offset"])
+    if partition is None or offset is None:
+        return None
+    return await reader.one(topic, partition, offset)
 
 
 async def find(reader: LogReader, settings: Settings, asked: Asked) -> Found:

@@ -14,6 +14,8 @@ RATE_MAX = 100_000
 SECONDS_MAX = 86_400
 """The longest run that ends by time: a day."""
 BURST_MAX = 100_000
+DIGITS_MAX = 9
+"""Digits of a number of the form."""
 
 VERIFY = "--verify"
 """Sends nothing, and compares decisions instead."""
@@ -96,8 +98,9 @@ def _length(given: Mapping[str, str]) -> Iterator[str]:
 
 def _whole(given: Mapping[str, str], name: str, what: str, most: int) -> str:
     text = given.get(name, "")
-    if not (text.isascii() and text.isdigit() and 0 < int(text) <= most):
-        raise WrongWish(f"{what} must be a whole number from 1 to {most:,}, not {text!r}.")
+    fits = text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX
+    if not fits or not 0 < int(text) <= most:
+        raise WrongWish(f"{what} must be a whole number from 1 to {most:,}, not {text[:20]!r}.")
     return str(int(text))
 
 

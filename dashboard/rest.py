@@ -56,6 +56,8 @@ class Rest:
         idempotency_key: str | None = None,
     ) -> Answered:
         """Ask the edge for `path` below `/api/v1`. An edge that is away is an answer, too: 503."""
+        if not (idempotency_key or "").isascii():
+            return Answered(400, {"detail": "The form was damaged; open it anew."})
         headers = {"Authorization": f"Bearer {token}"}
         if idempotency_key:
             headers["Idempotency-Key"] = idempotency_key

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -74,12 +75,15 @@ def knobs_of(form: Mapping[str, str]) -> dict[str, Any]:
 
 
 def number(text: str) -> int | float | str:
-    """The number that somebody wrote; the text when it is none, so that it is refused by name."""
+    """The number that somebody wrote; the text when it is none, so that it is refused by name.
+    What is not finite is no number in JSON."""
     for kind in (int, float):
         try:
-            return kind(text)
+            found = kind(text)
         except ValueError:
             continue
+        if isinstance(found, int) or math.isfinite(found):
+            return found
     return text
 
 

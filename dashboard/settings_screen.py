@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from headgate.dashboard.answers import missing
 from headgate.dashboard.place import Place
+from headgate.dashboard.records import whole
 from headgate.dashboard.screens import Path, Screen
 from headgate.dashboard.settings_actions import set_bank, set_merchant, set_webhook
 from headgate.dashboard.viewer import Viewer
@@ -56,10 +57,16 @@ async def audited(place: Place, request: Request, viewer: Viewer) -> Response:
     names = ("actor", "action", "subject")
     filters = {name: _text(request, name) for name in names}
     before = _text(request, "before")
-    last = int(before) if before.isascii() and before.isdigit() else _NEWEST
+    last = whole(before)
     rows = await place.postgres.fetch(
         "dashboard_audit",
-        *(viewer.merchant_id, viewer.mode, *filters.values(), min(last, _NEWEST), AUDIT_MAX),
+        *(
+            viewer.merchant_id,
+            viewer.mode,
+            *filters.values(),
+            _NEWEST if last is None else last,
+            AUDIT_MAX,
+        ),
     )
     older = rows[-1]["id"] if len(rows) == AUDIT_MAX else None
     return place.pages.page(

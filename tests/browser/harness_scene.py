@@ -215,10 +215,8 @@ async def _places(running: Running, dashboard: Serving, endpoints: list[str]) ->
         "/endpoints/{id}": f"/endpoints/{endpoints[1]}",
         "/keys/{id}": f"/keys/{key}",
         "/settings/{id}": f"/settings/{merchant}",
-        "/dead-letters/{topic}/{partition:int}/{offset:int}": (
-            "/dead-letters/payments.commands.dead/0/0"
-        ),
-        "/records/{topic}/{partition:int}/{offset:int}": (
+        "/dead-letters/{topic}/{partition}/{offset}": ("/dead-letters/payments.commands.dead/0/0"),
+        "/records/{topic}/{partition}/{offset}": (
             f"/records/payments.commands/{payment_partition}/0"
         ),
     }

@@ -46,6 +46,14 @@ async def made_one(looks: Looking, **fields: str) -> tuple[str, str]:
     return named[1], found[1]
 
 
+async def test_an_operator_names_a_merchant_that_there_is(stack: Stack, tmp_path: Path) -> None:
+    async with shop(stack, tmp_path) as (looks, _, merchant_id, _two):
+        for nobody in ("", "mer_none", "m" * 300):
+            refused = await looks.post("/endpoints", **FORM, key="k1", merchant=nobody)
+            assert (refused.status_code, "Say whose endpoint" in refused.text) == (400, True)
+        assert (await made_one(looks, merchant=merchant_id))[0].startswith("whe_")
+
+
 async def test_an_endpoint_is_made_changed_rotated_held_and_deleted(
     stack: Stack, tmp_path: Path
 ) -> None:

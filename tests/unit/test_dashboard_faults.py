@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
+import httpx
 import pytest
 from starlette.requests import Request
 from starlette.responses import Response
@@ -161,6 +162,15 @@ async def test_a_stream_that_fails_by_time_is_not_taken_for_somebody_who_does_no
     with pytest.raises(TimeoutError):
         await Streamed(late()).stream_response(client.send)
     assert not client.cut
+
+
+async def test_a_damaged_key_of_a_form_asks_nothing_of_the_edge() -> None:
+    def never(request: httpx.Request) -> httpx.Response:
+        raise AssertionError
+
+    async with a_place(never) as place:
+        answered = await place.rest.ask("token", "POST", "/api_keys", {}, "k\u00e9y")
+    assert answered.status == 400
 
 
 def test_a_connection_is_cut_as_the_edges_protocol_lets_it_be() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from headgate.dashboard.dead_letters import TOO_LARGE, grouped, letter_of, replayed, same
 from headgate.dashboard.readable import CHARACTERS_MAX, readable
-from headgate.dashboard.records import AskedWrongly, asked_of, newest_first, older_of
+from headgate.dashboard.records import AskedWrongly, asked_of, newest_first, older_of, record_at
 from headgate.streams.bus import Record
 from headgate.streams.codec import dead_letter
 from headgate.streams.connection import Position
@@ -123,12 +124,28 @@ def test_a_page_leaves_no_record_out_between_two_that_it_shows() -> None:
         {"offset": "1"},
         {"partition": "0", "offset": "9" * 19},
         {"until": "soon"},
+        {"until": "1969-12-31"},
         {"below": "1.x"},
     ],
 )
 def test_what_cannot_be_looked_for_is_said(query: dict[str, str]) -> None:
     with pytest.raises(AskedWrongly):
         asked_of(query, SETTINGS)
+
+
+class _Nothing:
+    """A log that must not be asked."""
+
+    async def one(self, topic: str, partition: int, offset: int) -> None:
+        raise AssertionError
+
+
+@pytest.mark.parametrize(
+    "said", [("0", "9" * 5000), ("9" * 5000, "0"), ("0", "-1"), ("x", "0"), ("0", "\u0661")]
+)
+async def test_an_address_without_numbers_names_no_record(said: tuple[str, str]) -> None:
+    reader: Any = _Nothing()
+    assert await record_at(reader, "t", {"partition": said[0], "offset": said[1]}) is None
 
 
 def test_a_time_without_an_offset_is_utc() -> None:

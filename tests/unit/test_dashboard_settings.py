@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from starlette.datastructures import QueryParams
 
-from headgate.dashboard.key_actions import granted
+from headgate.dashboard.key_actions import granted, overlap_s
 from headgate.dashboard.replay import wanted
 from headgate.dashboard.request_filters import RequestFilters
 from headgate.dashboard.settings_actions import knobs_of, number
@@ -18,10 +18,21 @@ def test_only_ticked_scopes_are_granted_and_never_that_of_operators() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"), [("5", 5), ("0.5", 0.5), ("often", "often"), ("", ""), ("1e3", 1000.0)]
-)
+    ("text", "told"),
+    [
+        ("5", 5), ("0.5", 0.5), ("often", "often"), ("", ""), ("1e3", 1000.0), ("nan", "nan"),
+        ("-inf", "-inf"), ("1e999", "1e999"), ("9" * 400, 10**400 - 1), ("9" * 5000, "9" * 5000),
+    ],
+)  # fmt: skip
 def test_what_is_no_number_is_left_for_the_rest_surface_to_refuse(text: str, told: object) -> None:
     assert number(text) == told
+
+
+@pytest.mark.parametrize(
+    ("hours", "told"), [("24", 86_400), ("", -1), ("-1", -1), ("\u0661", -1), ("9" * 5000, -1)]
+)
+def test_what_is_no_number_of_hours_is_refused_by_the_rest_surface(hours: str, told: int) -> None:
+    assert overlap_s(hours) == told
 
 
 def test_the_knobs_of_an_empty_form_are_the_defaults() -> None:

@@ -205,7 +205,7 @@ async def test_who_was_away_too_long_or_is_ahead_starts_over(
         screen.rows = [row("a", f"n{number}")]
         await stays.until(f"n{number}")
     name = old.partition(".")[0]
-    for last_id in (old, f"{name}.99"):
+    for last_id in (old, f"{name}.99", f"{name}.{'9' * 5000}"):
         back = Browser(hub.follow("k", screen.render, last_id))
         assert "n5" in await back.until("innerMorph")
     await hub.close()

@@ -56,6 +56,7 @@ def test_a_form_is_a_command_line(form: dict[str, str], words: str) -> None:
         ({"source": "--resume"}, "no capture"),
         ({"last": "0"}, "from 1 to 1,000,000"),
         ({"last": "--x"}, "from 1 to 1,000,000"),
+        ({"last": "9" * 5000}, "from 1 to 1,000,000"),
         ({"last": "1000001"}, "from 1 to 1,000,000"),
         ({"last": "٣"}, "from 1 to 1,000,000"),
         ({"since": "yesterday"}, "no time"),
