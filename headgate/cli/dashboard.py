@@ -7,6 +7,7 @@ import sys
 
 from headgate.cli.listening import listen, serve
 from headgate.cli.serving import alone
+from headgate.http.protocol import protocol_of
 from headgate.streams.logging import configure
 from headgate.streams.settings import settings
 
@@ -28,5 +29,5 @@ def run(arguments: argparse.Namespace) -> int:
         )
         return 1
     with listening:
-        serve(app, [listening], place.hub.close)
+        serve(app, [listening], place.hub.close, protocol_of(current))
     return 0
