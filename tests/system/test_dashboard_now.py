@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from headgate.embedded.stack import Stack
+from headgate.tables.postgres import statements
 from tests.system.harness_dashboard import looking
 from tests.system.harness_place import Place, opened
+from tests.system.test_reading_plans import nodes
 
 pytestmark = pytest.mark.system
 
@@ -61,6 +65,26 @@ async def test_where_nothing_happened_it_says_what_to_do_next(stack: Stack) -> N
         page = (await looks.get("")).text
         assert "No payment yet" in page
         assert 'href="/checkout"' in page
+
+
+async def test_of_a_long_audit_only_the_end_is_gone_through(stack: Stack) -> None:
+    async with opened(stack) as place:
+        await place.rows(
+            "insert into audit (at, actor, action, subject, change, merchant_id, mode)"
+            " select now() - interval '1 day', 'a', 'b', 'c', '{}', 'mer_' || n % 7, 'test'"
+            " from generate_series(1, 40000) n"
+        )
+        await place.rows("analyze audit")
+        asked = f"explain (analyze, format json) {statements()['dashboard_changes']}"
+        for merchant_id in (None, "mer_1"):
+            [row] = await place.rows(asked, merchant_id, "test", 20)
+            seen = [
+                node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+                for node in nodes(json.loads(row[0])[0]["Plan"])
+                if node.get("Relation Name") == "audit"
+            ]
+            assert seen, row[0]
+            assert max(seen) <= 10_000, row[0]
 
 
 async def test_it_tells_what_changed_and_to_merchants_only_their_own(stack: Stack) -> None:
