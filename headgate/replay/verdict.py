@@ -56,7 +56,7 @@ async def judged(
     """What holds of a run that has sent everything. Waits until accepted = settled = delivered, or
     until nothing has moved for `within_s` seconds. A store that is away makes a line, not an error.
     """
-    lines = [checks.answered(run.tally)]
+    lines = [checks.answered(run.tally), *_nothing(run)]
     postgres = Postgres(settings)
     try:
         if isinstance(run.before, Stood):
@@ -70,6 +70,14 @@ async def judged(
     finally:
         await postgres.close()
     return Verdict(tuple(lines))
+
+
+def _nothing(run: Run) -> list[Check]:
+    """A run that could send nothing of what it was given adds up, and has proven nothing."""
+    if run.tally.sent:
+        return []
+    meaning = "nothing of the source could be sent: what was skipped says why"
+    return [Check("something was sent", False, "1 or more", 0, meaning)]
 
 
 async def _of_rows(

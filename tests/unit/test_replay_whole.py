@@ -26,6 +26,7 @@ from headgate.replay.sandbox import Played, Sandbox
 from headgate.replay.sender import CutOff
 from headgate.replay.sitting import Heed, Sitting, Stopped, heeding
 from headgate.replay.standing import Stands, Stood
+from headgate.replay.tally import Tally
 from headgate.replay.whole import Ending, Wanted, carry_out
 from headgate.streams.bus import Record
 from headgate.streams.errors import LogUnavailable, StoreUnavailable
@@ -154,6 +155,14 @@ async def test_the_same_ids_are_counted_once_notify_and_deliver_are_quiet(
     monkeypatch.setattr(verdict, "QUIET_S", 0.2)
     said = await verdict._same_ids(NOBODY, Settings(), Stood(frozenset(), Stands()), 60)
     assert [line.name for line in said if not line.ok] == ["same attempts"]
+
+
+async def test_a_run_that_could_send_nothing_does_not_hold() -> None:
+    """All that it was given was about payments whose creates were not in the source."""
+    empty = replace(a_run(), sandbox=None, tally=Tally(planned=4))
+    said = await verdict.judged(empty, Settings())
+    assert [line.name for line in said.lines if not line.ok] == ["something was sent"]
+    assert (await verdict.judged(replace(a_run(), sandbox=None), Settings())).holds
 
 
 GIVEN = Sandbox("mer_1", "key_test_1", "secret", "whe_1")
