@@ -24,7 +24,8 @@ _STYLE = (
     ":root{color-scheme:light dark;background:Canvas;color:CanvasText}"
     "body{font:1rem/1.5 system-ui,sans-serif}"
     "main{max-width:48rem;overflow-wrap:anywhere}pre{white-space:pre-wrap}"
-    "th,td{text-align:left;vertical-align:top;overflow-wrap:break-word;padding-right:.5rem}"
+    "[role=region]{overflow-x:auto}th,td{text-align:left;vertical-align:top}"
+    "th,td{overflow-wrap:break-word;padding-right:.5rem}"
 )
 _HASH = b64encode(sha256(_STYLE.encode()).digest()).decode()
 _HEADERS = {"Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_HASH}'"}
@@ -45,7 +46,7 @@ class ErrorPages:
             )
             for kind in KINDS
         ]
-        return _page("Errors", _table(("Status", "Code", "Title"), rows))
+        return _page("Errors", _table("All errors", ("Status", "Code", "Title"), rows))
 
     async def show(self, exchange: Exchange) -> Response:
         """One error: what it means, what to do, and how it looks."""
@@ -81,9 +82,9 @@ def _declines() -> str:
     advice = [(f"<code>{_breaking(code)}</code>", escape(text)) for code, text in ADVICE.items()]
     return (
         "<h2>Decline codes</h2>"
-        + _table(("decline_code", "What it means", "advice_code"), reasons)
+        + _table("Decline codes", ("decline_code", "What it means", "advice_code"), reasons)
         + "<h2>Advice codes</h2>"
-        + _table(("advice_code", "What to do"), advice)
+        + _table("Advice codes", ("advice_code", "What to do"), advice)
     )
 
 
@@ -97,10 +98,12 @@ def _prose(text: str) -> str:
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
-def _table(names: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+def _table(label: str, names: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    """A table that is moved sideways by itself where the screen is too narrow for it."""
     head = "".join(f"<th>{name}</th>" for name in names)
     body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div tabindex="0" role="region" aria-label="{label}">{table}</div>'
 
 
 def _page(title: str, content: str) -> Response:
