@@ -87,7 +87,10 @@ class Shop:
 
     async def captured(self, number: int) -> None:
         """Held, then taken in two parts."""
-        held = {"capture_method": "manual", **card("4242424242424242")}
+        held = {
+            "capture_method": "manual", "capture_at": iso(now_ms() + 3_600_000),
+            **card("4242424242424242"),
+        }  # fmt: skip
         payment_id = await self.create(number, held)
         await self.of(payment_id, "capture", number, {"amount": 400, "final": False})
         await self.ask(f"{API}/payments/{payment_id}/capture", f"{number}-rest", {})

@@ -141,3 +141,4 @@ async def test_a_run_is_stopped_when_its_journal_cannot_be_written(
     with pytest.raises(JournalUnwritable, match="the run was stopped"):
         async with kept(cast("RunRow", NoRow()), journal, stopped.set):
             await asyncio.wait_for(stopped.wait(), 10)
+    assert stopped.is_set()
