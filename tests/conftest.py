@@ -83,7 +83,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test that kills real processes on a busy machine gets a second try; `-ra` shows it as
+    """A test that kills real processes on a busy machine gets a second try; `-raR` shows it as
     RERUN, so that one that needs it often is seen. The long fault tests get none: they are run
     to see a failure."""
     for item in items:
