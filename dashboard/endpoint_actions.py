@@ -18,6 +18,7 @@ from headgate.dashboard.place import Place
 from headgate.dashboard.rest import Answered
 from headgate.dashboard.screens import Answer
 from headgate.dashboard.viewer import Viewer
+from headgate.dashboard.whole_number import whole_number
 from headgate.streams import ids
 from headgate.tables.schedules import SCHEDULES
 
@@ -118,13 +119,13 @@ async def rotate(place: Place, request: Request, viewer: Viewer) -> Response:
         return missing(place, viewer, "endpoint")
     row, acting = named
     form = form_of(request)
-    hours = form.get("hours", "")
-    if not (hours.isascii() and hours.isdigit() and len(hours) <= 3):  # noqa: PLR2004
+    hours = whole_number(form.get("hours", ""))
+    if hours is None:
         return said(place, viewer, 400, "Nothing was done", "The overlap is no number of hours.")
     answered = await acting.ask(
         "POST",
         f"/webhook_endpoints/{row['id']}/rotate_secret",
-        {"overlap_s": int(hours) * 3600},
+        {"overlap_s": hours * 3600},
         form.get("key") or None,
     )
     if not answered.ok:

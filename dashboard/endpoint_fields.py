@@ -6,13 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from headgate.dashboard.whole_number import whole_number
 from headgate.tables.schedules import SCHEDULES
 
 FIELDS = ("url", "events", "description", "schedule", "waits", "headers", "rate")
 """Those that are text; a box that is ticked is sent as `on`, another one not at all."""
 BOXES = ("fifo", "fifo_blocks", "asymmetric")
 _BETWEEN = re.compile(r"[\s,]+")
-_DIGITS_MAX = 6
 NEW = {"events": "*", "schedule": "standard"}
 """What a new endpoint's form begins with."""
 
@@ -66,9 +66,10 @@ def _words(text: str) -> list[str]:
 
 
 def _number(what: str, text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX):
+    number = whole_number(text)
+    if number is None:
         raise FieldWrong(f"Of {what}, {text[:20]!r} is no whole number.")
-    return int(text)
+    return number
 
 
 def _headers(text: str) -> dict[str, str]:

@@ -14,11 +14,10 @@ from headgate.dashboard.app import form_of
 from headgate.dashboard.place import Place
 from headgate.dashboard.rest import Answered
 from headgate.dashboard.viewer import Viewer
+from headgate.dashboard.whole_number import whole_number
 from headgate.tables.postgres import Row
 from headgate.tables.scopes import DEFAULT_SCOPES, OPERATOR, Scope, in_order
 
-DIGITS_MAX = 9
-"""Digits of the hours of an overlap; the REST surface takes far fewer hours."""
 SCOPE_FIELD = "scope:"
 """What the names of the boxes begin with that grant a scope."""
 
@@ -70,8 +69,8 @@ async def revoke(place: Place, request: Request, viewer: Viewer) -> Response:
 
 def overlap_s(hours: str) -> int:
     """An overlap in seconds; for what is no number of hours -1, which the REST surface refuses."""
-    fits = hours.isascii() and hours.isdigit() and len(hours) <= DIGITS_MAX
-    return int(hours) * 3600 if fits else -1
+    number = whole_number(hours)
+    return -1 if number is None else number * 3600
 
 
 def granted(form: Mapping[str, str]) -> list[Scope]:

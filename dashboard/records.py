@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from headgate.dashboard.whole_number import whole_number
 from headgate.streams.clock import from_iso
 from headgate.streams.ids import partition_of
 from headgate.streams.log_reader import Extent, LogReader, Part, Seen
@@ -18,8 +19,6 @@ READ_MAX = 2000
 """Records that one page reads at most, over all partitions."""
 SCAN_MAX = 20_000
 """Records that one look for a key goes through; the next page goes on."""
-DIGITS_MAX = 18
-"""Digits of an offset of Kafka, which has 64 bits."""
 BY_ANOTHER_KEY = ("webhooks.attempts", "delay.", ".dead")
 """Parts of the names of topics whose records lie in their origin's partition, whatever the key."""
 
@@ -77,16 +76,10 @@ def _number(query: Mapping[str, str], name: str) -> int | None:
     text = query.get(name, "").strip()
     if not text:
         return None
-    number = whole(text)
+    number = whole_number(text)
     if number is None:
         raise AskedWrongly(f"The {name} is a whole number, 0 or more.")
     return number
-
-
-def whole(text: str) -> int | None:
-    """A partition or an offset; None for what is no whole number, or too long for one."""
-    fits = text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX
-    return int(text) if fits else None
 
 
 def _time(text: str) -> int | None:
@@ -107,7 +100,7 @@ def _below(text: str) -> dict[int, int] | None:
     if not text:
         return None
     parts = text.split(".")
-    numbers = [number for part in parts if (number := whole(part)) is not None]
+    numbers = [number for part in parts if (number := whole_number(part)) is not None]
     if len(numbers) < len(parts):
         raise AskedWrongly("This link is damaged.")
     return dict(enumerate(numbers))
@@ -116,7 +109,7 @@ def _below(text: str) -> dict[int, int] | None:
 async def record_at(reader: LogReader, topic: str, said: Mapping[str, str]) -> Seen | None:
     """The record of this topic that the parts of an address name; None when none is kept there.
     Raises LogUnavailable."""
-    partition, offset = whole(said["partition"]), whole(said["offset"])
+    partition, offset = whole_number(said["partition"]), whole_number(said["offset"])
     if partition is None or offset is None:
         return None
     return await reader.one(topic, partition, offset)

@@ -12,14 +12,13 @@ from datetime import UTC, datetime
 import structlog
 
 from headgate.dashboard.fragments import Fragment, Render, event, named, update, whole
+from headgate.dashboard.whole_number import whole_number
 from headgate.streams.errors import HeadgateError
 
 log = structlog.get_logger(__name__)
 
 QUEUE_MAX = 8
 """Updates that wait for one viewer. Who does not keep up gets the whole region anew."""
-DIGITS_MAX = 18
-"""Digits of an event's number, as browsers send it back."""
 HISTORY_MAX = 40
 """Updates that are kept for viewers who come back: 10 s of them at most."""
 BEAT_S = 15.0
@@ -121,8 +120,9 @@ class Region:
         """Somebody looks, who saw `last_id` last; what was missed since is told, if it is known."""
         viewer = Viewer(self)
         name, _, number = last_id.partition(".")
-        if name == self._name and number.isdecimal() and len(number) <= DIGITS_MAX:
-            missed = self._since(int(number))
+        seen = whole_number(number)
+        if name == self._name and seen is not None:
+            missed = self._since(seen)
             if missed is not None:
                 viewer.go_on(missed)
         for item in self._mood():

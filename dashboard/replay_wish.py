@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
+from headgate.dashboard.whole_number import whole_number
+
 LAST_MAX = 1_000_000
 """Records of the log that one run takes at most."""
 RATE_MAX = 100_000
@@ -14,8 +16,6 @@ RATE_MAX = 100_000
 SECONDS_MAX = 86_400
 """The longest run that ends by time: a day."""
 BURST_MAX = 100_000
-DIGITS_MAX = 9
-"""Digits of a number of the form."""
 
 VERIFY = "--verify"
 """Sends nothing, and compares decisions instead."""
@@ -98,10 +98,10 @@ def _length(given: Mapping[str, str]) -> Iterator[str]:
 
 def _whole(given: Mapping[str, str], name: str, what: str, most: int) -> str:
     text = given.get(name, "")
-    fits = text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX
-    if not fits or not 0 < int(text) <= most:
+    number = whole_number(text)
+    if number is None or not 0 < number <= most:
         raise WrongWish(f"{what} must be a whole number from 1 to {most:,}, not {text[:20]!r}.")
-    return str(int(text))
+    return str(number)
 
 
 def _above_zero(given: Mapping[str, str], name: str, what: str) -> str:

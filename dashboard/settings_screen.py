@@ -7,10 +7,10 @@ from starlette.responses import Response
 
 from headgate.dashboard.answers import missing
 from headgate.dashboard.place import Place
-from headgate.dashboard.records import whole
 from headgate.dashboard.screens import Path, Screen
 from headgate.dashboard.settings_actions import set_bank, set_merchant, set_webhook
 from headgate.dashboard.viewer import Viewer
+from headgate.dashboard.whole_number import whole_number
 from headgate.tables import acquirer_knobs
 
 MERCHANTS_MAX = 100
@@ -57,7 +57,7 @@ async def audited(place: Place, request: Request, viewer: Viewer) -> Response:
     names = ("actor", "action", "subject")
     filters = {name: _text(request, name) for name in names}
     before = _text(request, "before")
-    last = whole(before)
+    last = whole_number(before)
     rows = await place.postgres.fetch(
         "dashboard_audit",
         *(

@@ -273,7 +273,8 @@ def _to_send(options: Options, outlook: Outlook) -> int:
 def _check_something(options: Options, outlook: Outlook) -> None:
     """Nothing sent would add up, and prove nothing. Raises SourceUnreadable."""
     if not _to_send(options, outlook):
-        kind = "a record" if options.topic else "a command that a client sent"
+        command = "a readable command" if options.repeats_log else "a command that a client sent"
+        kind = "a record" if options.topic else command
         raise SourceUnreadable(
             f"{source_told(options.source)} holds nothing to send: of {outlook.records:,} records"
             f" {outlook.commands:,} are commands, {outlook.unreadable:,} of which cannot be read by"
