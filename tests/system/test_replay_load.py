@@ -14,10 +14,10 @@ import pytest
 import pytest_asyncio
 
 from headgate.replay.capture_file import CaptureFile
-from headgate.replay.capture_format import Header
 from headgate.streams.ids import draw_id
 from tests.system.harness_recorded import Recorded, recording
 from tests.system.harness_replay import ended, headgate, stored, until_answered
+from tests.unit.recorded_setting import HEADER
 from tests.unit.replay_setting import Records, create
 
 pytestmark = [
@@ -121,14 +121,7 @@ async def test_what_is_not_allowed_is_refused_before_anything_is_sent(recorded: 
 
 async def test_commands_of_another_log_are_not_appended(recorded: Recorded, tmp_path: Path) -> None:
     """They were never decided here, so they would be now."""
-    header = Header(
-        headgate="tests",
-        namespace="",
-        partitions=1,
-        topics=("payments.commands",),
-        began_at="2026-11-26T10:15:00.000Z",
-    )
-    file = CaptureFile(tmp_path / "others.ndjson", header)
+    file = CaptureFile(tmp_path / "others.ndjson", HEADER)
     async for record in Records([create(1), create(2)]).records():
         file.write(record)
     file.finish()
